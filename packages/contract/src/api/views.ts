@@ -1,0 +1,130 @@
+import Type, { type Static } from 'typebox';
+import { ClusterId, Digest, Ed25519Key, Id, Labels, Name, Text } from '../names.ts';
+import { check, oneOf, orNull, shape, whole } from '../shape.ts';
+import { TASK_STATES, WAIT_REASONS } from '../job/job-state.ts';
+import { Envelope } from '../signed/envelope.ts';
+import { Probe } from '../signed/admission.ts';
+import { Profile, SetRef } from '../signed/signer-set.ts';
+
+/** What the API of people says and takes. Instants are RFC 3339 in UTC with milliseconds. */
+export const When = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' });
+
+export const ClusterView = shape({
+  writ: Text(32),
+  server: Name,
+  /** Null while nobody has claimed this server. */
+  cluster: orNull(ClusterId),
+  set: orNull(SetRef),
+  /** Root certificate of this server's authority (DER, base64): what a first signer set lists. */
+  authority: Type.String(),
+  /** Where agents connect: host and port. */
+  agentAddresses: Type.Array(Type.String()),
+  peopleAddresses: Type.Array(Type.String()),
+});
+export type ClusterView = Static<typeof ClusterView>;
+
+export const Counts = shape(Object.fromEntries(TASK_STATES.map((state) => [state, whole()])) as Record<(typeof TASK_STATES)[number], ReturnType<typeof whole>>);
+
+export const JobView = shape({
+  id: Id,
+  digest: Digest,
+  state: oneOf(...TASK_STATES),
+  because: orNull(Text(64)),
+  waitsFor: orNull(oneOf(...WAIT_REASONS)),
+  submittedBy: Text(100),
+  person: Id,
+  queue: Name,
+  project: Name,
+  /** What runs, for people: argv of the first variant. */
+  command: Type.Array(Type.String()),
+  tasks: whole(),
+  firstIndex: whole(),
+  counts: Counts,
+  submitted: When,
+  started: orNull(When),
+  ended: orNull(When),
+  notAfter: When,
+});
+export type JobView = Static<typeof JobView>;
+
+export const TaskView = shape({
+  job: Id,
+  index: whole(),
+  value: orNull(Type.String()),
+  state: oneOf(...TASK_STATES),
+  because: orNull(Text(64)),
+  attempt: whole(),
+  agent: orNull(Name),
+  identity: orNull(Ed25519Key),
+  exit: orNull(Type.Union([shape({ code: whole() }), shape({ signal: Text(16) })])),
+  progress: orNull(shape({ thousandths: orNull(whole(0, 1000)), message: Text(1000) })),
+  started: orNull(When),
+  ended: orNull(When),
+  /** Digest of the receipt that was accepted. */
+  receipt: orNull(Digest),
+});
+export type TaskView = Static<typeof TaskView>;
+
+export const AgentView = shape({
+  name: Name,
+  identity: Ed25519Key,
+  state: oneOf('active', 'banned'),
+  isConnected: Type.Boolean(),
+  lastSeen: orNull(When),
+  isBusy: Type.Boolean(),
+  running: whole(),
+  slots: whole(),
+  writ: orNull(Text(32)),
+  os: orNull(Text(32)),
+  arch: orNull(Text(32)),
+  cores: orNull(whole()),
+  memoryBytes: orNull(whole()),
+  megaflops: orNull(whole()),
+  profiles: Type.Array(shape({ profile: Profile, memory: Text(16), network: Type.Boolean(), probes: Type.Array(Probe) })),
+  labels: Labels,
+  queues: Type.Array(Type.String()),
+  tasksDone: whole(),
+});
+export type AgentView = Static<typeof AgentView>;
+
+export const TokenView = shape({ id: Id, name: Text(100), role: oneOf('administrator', 'member'), created: When, expires: When, lastUsed: orNull(When) });
+export type TokenView = Static<typeof TokenView>;
+
+export const InviteView = shape({ digest: Digest, inviteKey: Ed25519Key, role: Text(16), name: orNull(Name), until: When, admission: orNull(Digest), isRevoked: Type.Boolean() });
+export type InviteView = Static<typeof InviteView>;
+
+export const page = <S extends Parameters<typeof Type.Array>[0]>(item: S) => shape({ items: Type.Array(item), next: orNull(Type.String()) });
+
+/** One accepted or refused result with what is needed to verify it. */
+export const ReceiptView = shape({ index: whole(), attempt: whole(), isAccepted: Type.Boolean(), envelope: Envelope, admission: Digest });
+export type ReceiptView = Static<typeof ReceiptView>;
+
+/** The trust documents of the cluster, all self-proving: for bundles and for verifying receipts. */
+export const TrustView = shape({
+  sets: Type.Array(Envelope),
+  freshness: orNull(Envelope),
+  admissions: Type.Array(shape({ admission: Envelope, invite: orNull(Envelope) })),
+});
+export type TrustView = Static<typeof TrustView>;
+
+export const AuditRecordView = shape({
+  seq: whole(1),
+  time: When,
+  actor: Text(200),
+  source: Text(200),
+  action: Text(64),
+  object: Text(200),
+  outcome: oneOf('done', 'refused'),
+  count: whole(),
+  detail: Text(2000),
+  previous: Digest,
+  hash: Digest,
+});
+
+/** What `GET /api/v1/jobs/:id/events` sends (SSE; the id of an event is the job's change number). */
+export const JobEvent = Type.Union([
+  shape({ is: Type.Literal('job'), job: JobView }),
+  shape({ is: Type.Literal('task'), task: TaskView }),
+]);
+export type JobEvent = Static<typeof JobEvent>;
+export const jobEventCheck = check(JobEvent);

@@ -1,0 +1,42 @@
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** What holds when nobody says anything. Bytes and seconds. */
+export const DEFAULTS = {
+  peoplePort: 7410,
+  agentPort: 7411,
+  queue: 'default',
+  project: 'default',
+  maxAttempts: 3,
+  leaseSeconds: 30,
+  runNotAfterSeconds: DAY,
+  submitNotAfterSeconds: 7 * DAY,
+  timeLimitSeconds: HOUR,
+  memoryBytes: GIB,
+  pids: 256,
+  diskBytes: 256 * MIB,
+  outputBytes: GIB,
+  logBytes: 256 * MIB,
+  cancelGraceSeconds: 10,
+  inviteSeconds: 15 * MINUTE,
+  agentLeafSeconds: DAY,
+  serverLeafSeconds: 30 * DAY,
+  freshnessSeconds: 30 * DAY,
+} as const;
+
+/** What no order, set or configuration can exceed. */
+export const BOUNDS = {
+  orderBytes: 256 * KIB,
+  receiptBytes: 4 * MIB,
+  documentBytes: MIB,
+  /** The longest time an order may be startable (R-F6: what an agent must remember). */
+  orderSeconds: 31 * DAY,
+  inlineInputs: 256,
+  arraySize: 1_000_000,
+  inlineLogBytes: 32 * KIB,
+  clockToleranceSeconds: 5 * MINUTE,
+} as const;

@@ -1,0 +1,49 @@
+export type PayloadFault = 'not_utf8' | 'not_json' | 'not_canonical' | 'not_normal' | 'too_deep';
+
+const MAX_DEPTH = 32;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * A signed payload has one spelling: what JSON.stringify makes of what JSON.parse makes of it. This alone refuses
+ * duplicate keys, integers beyond 2^53, white space and unnecessary escapes, at the speed of the platform's own parser.
+ */
+export function parsePayload(bytes: Uint8Array): { value: unknown } | { fault: PayloadFault } {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    return { fault: 'not_utf8' };
+  }
+  let value: unknown;
+  let again: string;
+  try {
+    value = JSON.parse(text);
+    if (!isShallow(value, MAX_DEPTH)) return { fault: 'too_deep' };
+    again = JSON.stringify(value);
+  } catch {
+    return { fault: 'not_json' };
+  }
+  if (again !== text) return { fault: 'not_canonical' };
+  if (!isNormal(text)) return { fault: 'not_normal' };
+  return { value };
+}
+
+/** @throws TypeError for a value that {@link parsePayload} would refuse. */
+export function writePayload(value: unknown): Uint8Array {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  const parsed = parsePayload(bytes);
+  if ('fault' in parsed) throw new TypeError(`this value cannot be signed: ${parsed.fault}`);
+  return bytes;
+}
+
+/** NFC, and no half of a surrogate pair (JSON.stringify escapes those, and only those, as \\ud…). */
+function isNormal(text: string): boolean {
+  return text.normalize('NFC') === text && !/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(text);
+}
+
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === 0) return false;
+  for (const inner of Object.values(value)) if (!isShallow(inner, depth - 1)) return false;
+  return true;
+}

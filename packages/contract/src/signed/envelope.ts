@@ -1,0 +1,16 @@
+import Type, { type Static } from 'typebox';
+import { check, shape } from '../shape.ts';
+
+const Base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' });
+
+/** DSSE v1 in its JSON form. `keyid` is a hint: what must have signed is named inside the payload. */
+export const Envelope = shape({
+  payloadType: Type.String({ maxLength: 100 }),
+  payload: Base64,
+  signatures: Type.Array(shape({ keyid: Type.Optional(Type.String({ maxLength: 200 })), sig: Base64 }), {
+    minItems: 1,
+    maxItems: 16,
+  }),
+});
+export type Envelope = Static<typeof Envelope>;
+export const envelopeCheck = check(Envelope);
