@@ -1,11 +1,11 @@
-import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox';
+import Type, { type Static, type TEnum, type TObject, type TProperties, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 
 /** An object that refuses every field it does not name: an unknown field could be a restriction that this version would ignore. */
 export const shape = <P extends TProperties>(properties: P): TObject<P> =>
   Type.Object(properties, { additionalProperties: false });
 
-export const oneOf = <const V extends readonly string[]>(...values: V) => Type.Enum(values as unknown as [...V]);
+export const oneOf = <const V extends string[]>(...values: V): TEnum<V> => Type.Enum(values) as unknown as TEnum<V>;
 
 export const orNull = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 
