@@ -1,5 +1,6 @@
 export * from './api/problem.ts';
 export * from './api/requests.ts';
+export * from './api/routes.ts';
 export * from './api/views.ts';
 export * from './base32.ts';
 export * from './base64.ts';

@@ -90,6 +90,10 @@ export type AgentView = Static<typeof AgentView>;
 export const TokenView = shape({ id: Id, name: Text(100), role: oneOf('administrator', 'member'), created: When, expires: When, lastUsed: orNull(When) });
 export type TokenView = Static<typeof TokenView>;
 
+/** The only time that a token's text is shown. */
+export const TokenMade = shape({ ...TokenView.properties, token: Type.String({ pattern: '^writ_[A-Za-z0-9_-]{32,}$' }) });
+export type TokenMade = Static<typeof TokenMade>;
+
 export const InviteView = shape({ digest: Digest, inviteKey: Ed25519Key, role: Text(16), name: orNull(Name), until: When, admission: orNull(Digest), isRevoked: Type.Boolean() });
 export type InviteView = Static<typeof InviteView>;
 
