@@ -44,6 +44,13 @@ export async function dialLink({ to, own, expect, signal }: LinkDialing): Promis
     socket.on('error', () => {});
     socket.destroy();
     if (error instanceof TrustError || signal.aborted) throw error;
+    if (socket.authorizationError != null) {
+      throw refusal(
+        'certificate.untrusted',
+        `TLS did not accept the certificate of the peer: ${String(socket.authorizationError)}. Check the address and both clocks.`,
+        error,
+      );
+    }
     const why = error instanceof Error ? error.message : String(error);
     throw refusal(
       'link.handshake',

@@ -8,7 +8,7 @@ export interface DerElement {
 }
 
 const longestBytes = 16 * 1024;
-const mostElements = 64;
+const mostElements = 256;
 
 /** The elements of `bytes`, which they must fill exactly. Strict DER; nothing is skipped or guessed. */
 export function readDerElements(bytes: Uint8Array): readonly DerElement[] {
