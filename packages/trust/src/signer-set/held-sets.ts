@@ -1,0 +1,127 @@
+import { decodeBase32, encodeBase32, PAYLOAD_TYPES, signerSetCheck } from '@writ/contract';
+import type { Envelope, Person, SetRef, SignerKey, SignerSet } from '@writ/contract';
+import { openEnvelope, readUnverified } from '../envelope/open.ts';
+import { isStrongEd25519 } from '../keys.ts';
+import { TrustError } from '../trust-error.ts';
+
+export interface HeldSet {
+  readonly set: SignerSet;
+  readonly digest: string;
+  readonly envelope: Envelope;
+}
+
+/** The chain of signer sets that somebody holds, from version 1, every version walked. */
+export interface HeldSets {
+  readonly cluster: string;
+  readonly chain: readonly HeldSet[];
+  readonly newest: HeldSet;
+}
+
+export const clusterIdOf = (firstSetDigest: string): string =>
+  encodeBase32(Uint8Array.from(firstSetDigest.slice('sha256:'.length).match(/../g) ?? [], (hex) => Number.parseInt(hex, 16)));
+
+export function firstSetDigestOf(cluster: string): string {
+  const bytes = decodeBase32(cluster);
+  if (bytes?.length !== 32) throw new TrustError('set.cluster_other', `“${cluster}” is not a cluster id`);
+  return `sha256:${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/**
+ * Holds a first set. With `cluster`, the only set that fits is the one whose digest it is; without, whoever calls
+ * makes or has compared the set himself.
+ */
+export function startSets(envelope: Envelope, cluster?: string): HeldSets {
+  const claimed = readSet(envelope);
+  const held = openSet(envelope, claimed, [claimed]);
+  if (held.set.version !== 1) throw new TrustError('set.version_skipped', `a chain begins with version 1, not ${held.set.version}`);
+  const id = clusterIdOf(held.digest);
+  if (cluster !== undefined && cluster !== id) throw new TrustError('set.cluster_other', `this set begins cluster ${id}, not ${cluster}`);
+  return { cluster: id, chain: [held], newest: held };
+}
+
+/** Takes the next version: exactly held + 1, naming its predecessor, signed by the changers of both. */
+export function followSet(sets: HeldSets, envelope: Envelope): HeldSets {
+  const before = sets.newest;
+  const claimed = readSet(envelope);
+  if (claimed.version <= before.set.version) throw new TrustError('set.rolled_back', `version ${claimed.version} is not newer than the ${before.set.version} held`);
+  if (claimed.version !== before.set.version + 1) throw new TrustError('set.version_skipped', `version ${claimed.version} does not follow version ${before.set.version}`);
+  const held = openSet(envelope, claimed, [before.set, claimed]);
+  if (held.set.version === 1 || held.set.cluster !== sets.cluster) throw new TrustError('set.cluster_other', `this set is not of cluster ${sets.cluster}`);
+  if (held.set.previous !== before.digest) throw new TrustError('set.fork', `version ${held.set.version} follows another version ${before.set.version} than the one held`);
+  return { cluster: sets.cluster, chain: [...sets.chain, held], newest: held };
+}
+
+export function walkSets(envelopes: readonly Envelope[], cluster: string): HeldSets {
+  const [first, ...later] = envelopes;
+  if (!first) throw new TrustError('set.malformed', 'there is no signer set');
+  return later.reduce(followSet, startSets(first, cluster));
+}
+
+/** The held set that a reference means. @throws `order.set_unknown` when it is newer, `order.set_fork` when the chain has another. */
+export function heldSetAt(sets: HeldSets, ref: SetRef): HeldSet {
+  const held = sets.chain[ref.version - 1];
+  if (!held) throw new TrustError('order.set_unknown', `signer set version ${ref.version} is not known here (newest: ${sets.newest.set.version})`);
+  if (held.digest !== ref.digest) throw new TrustError('order.set_fork', `two signer sets call themselves version ${ref.version}: ${ref.digest} and ${held.digest}`);
+  return held;
+}
+
+export const setRef = (held: HeldSet): SetRef => ({ version: held.set.version, digest: held.digest });
+
+export function findKey(set: SignerSet, key: string): { person: Person; entry: SignerKey } | undefined {
+  for (const person of set.persons) {
+    const entry = person.keys.find((candidate) => candidate.key === key);
+    if (entry) return { person, entry };
+  }
+  return undefined;
+}
+
+export const allKeys = (set: SignerSet): string[] => set.persons.flatMap((person) => person.keys.map((entry) => entry.key));
+
+function readSet(envelope: Envelope): SignerSet {
+  return readUnverified(envelope, { type: PAYLOAD_TYPES.signerSet, check: signerSetCheck });
+}
+
+/** Signed by enough changers of each of `judges`. Which keys to try is taken from the judges; the parsed value from the verified bytes. */
+function openSet(envelope: Envelope, claimed: SignerSet, judges: readonly SignerSet[]): HeldSet {
+  checkShape(claimed);
+  const opened = openEnvelope(envelope, {
+    type: PAYLOAD_TYPES.signerSet,
+    check: signerSetCheck,
+    candidates: new Set(judges.flatMap(changerKeys)),
+  });
+  for (const judge of judges) {
+    const persons = new Set(opened.signedBy.map((key) => findChanger(judge, key)).filter((id) => id !== undefined));
+    if (persons.size < judge.threshold) {
+      throw new TrustError('set.signatures_short', `version ${claimed.version} has ${persons.size} of the ${judge.threshold} persons whose signatures version ${judge.version} asks for`);
+    }
+  }
+  return { set: opened.value, digest: opened.digest, envelope };
+}
+
+/** A key that a server or its pages can use never changes a set. */
+const changerKeys = (set: SignerSet): string[] =>
+  set.persons
+    .filter((person) => set.changers.includes(person.id))
+    .flatMap((person) => person.keys.filter((entry) => entry.custody === 'own' && entry.ended === null).map((entry) => entry.key));
+
+function findChanger(set: SignerSet, key: string): string | undefined {
+  return changerKeys(set).includes(key) ? findKey(set, key)?.person.id : undefined;
+}
+
+function checkShape(set: SignerSet): void {
+  const ids = set.persons.map((person) => person.id);
+  const names = set.persons.map((person) => person.name);
+  const keys = allKeys(set);
+  const fault =
+    (hasTwice(ids) && 'two persons have one id') ||
+    (hasTwice(names) && 'two persons have one name') ||
+    (hasTwice(keys) && 'one key stands in it twice') ||
+    (hasTwice(set.changers) && 'a changer stands in it twice') ||
+    (!set.changers.every((id) => ids.includes(id)) && 'a changer is not among the persons') ||
+    (set.threshold > set.changers.length && 'the threshold is higher than the number of changers');
+  if (fault) throw new TrustError('set.malformed', `this signer set is refused: ${fault}`);
+  const weak = [...keys, ...(set.recovery === null ? [] : [set.recovery])].find((key) => key.startsWith('ed25519:') && !isStrongEd25519(key));
+  if (weak) throw new TrustError('set.key_weak', `the key ${weak} is one under which anybody can sign`);
+}
+
+const hasTwice = (list: readonly string[]): boolean => new Set(list).size !== list.length;
