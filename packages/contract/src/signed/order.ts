@@ -38,6 +38,7 @@ export type Command = Static<typeof Command>;
 
 /** The agent takes the first variant that its measured facts match; nothing else chooses. */
 export const Variant = shape({ platform: Platform, command: Command });
+export type Variant = Static<typeof Variant>;
 
 export const Parameter = shape({ name: Name, value: Type.Union([Argument, whole(), Type.Boolean()]) });
 

@@ -1,5 +1,5 @@
-// The library needs the metadata of its decorators to be there before it is loaded.
 import type { KeyObject } from 'node:crypto';
+// The library needs the metadata of its decorators to be there before it is loaded.
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 

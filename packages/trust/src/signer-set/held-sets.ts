@@ -1,6 +1,6 @@
 import { decodeBase32, encodeBase32, PAYLOAD_TYPES, signerSetCheck } from '@writ/contract';
 import type { Envelope, Person, SetRef, SignerKey, SignerSet } from '@writ/contract';
-import { openEnvelope, readUnverified } from '../envelope/open.ts';
+import { openEnvelope } from '../envelope/open.ts';
 import { isStrongEd25519 } from '../keys.ts';
 import { TrustError } from '../trust-error.ts';
 
@@ -31,8 +31,7 @@ export function firstSetDigestOf(cluster: string): string {
  * makes or has compared the set himself.
  */
 export function startSets(envelope: Envelope, cluster?: string): HeldSets {
-  const claimed = readSet(envelope);
-  const held = openSet(envelope, claimed, [claimed]);
+  const held = openSet(envelope);
   if (held.set.version !== 1) throw new TrustError('set.version_skipped', `a chain begins with version 1, not ${held.set.version}`);
   const id = clusterIdOf(held.digest);
   if (cluster !== undefined && cluster !== id) throw new TrustError('set.cluster_other', `this set begins cluster ${id}, not ${cluster}`);
@@ -42,11 +41,11 @@ export function startSets(envelope: Envelope, cluster?: string): HeldSets {
 /** Takes the next version: exactly held + 1, naming its predecessor, signed by the changers of both. */
 export function followSet(sets: HeldSets, envelope: Envelope): HeldSets {
   const before = sets.newest;
-  const claimed = readSet(envelope);
-  if (claimed.version <= before.set.version) throw new TrustError('set.rolled_back', `version ${claimed.version} is not newer than the ${before.set.version} held`);
-  if (claimed.version !== before.set.version + 1) throw new TrustError('set.version_skipped', `version ${claimed.version} does not follow version ${before.set.version}`);
-  const held = openSet(envelope, claimed, [before.set, claimed]);
-  if (held.set.version === 1 || held.set.cluster !== sets.cluster) throw new TrustError('set.cluster_other', `this set is not of cluster ${sets.cluster}`);
+  const held = openSet(envelope, before.set);
+  const { version } = held.set;
+  if (version <= before.set.version) throw new TrustError('set.rolled_back', `version ${version} is not newer than the ${before.set.version} held`);
+  if (version !== before.set.version + 1) throw new TrustError('set.version_skipped', `version ${version} does not follow version ${before.set.version}`);
+  if ('nonce' in held.set || held.set.cluster !== sets.cluster) throw new TrustError('set.cluster_other', `this set is not of cluster ${sets.cluster}`);
   if (held.set.previous !== before.digest) throw new TrustError('set.fork', `version ${held.set.version} follows another version ${before.set.version} than the one held`);
   return { cluster: sets.cluster, chain: [...sets.chain, held], newest: held };
 }
@@ -77,25 +76,25 @@ export function findKey(set: SignerSet, key: string): { person: Person; entry: S
 
 export const allKeys = (set: SignerSet): string[] => set.persons.flatMap((person) => person.keys.map((entry) => entry.key));
 
-function readSet(envelope: Envelope): SignerSet {
-  return readUnverified(envelope, { type: PAYLOAD_TYPES.signerSet, check: signerSetCheck });
-}
-
-/** Signed by enough changers of each of `judges`. Which keys to try is taken from the judges; the parsed value from the verified bytes. */
-function openSet(envelope: Envelope, claimed: SignerSet, judges: readonly SignerSet[]): HeldSet {
-  checkShape(claimed);
-  const opened = openEnvelope(envelope, {
+/** Signed by enough changers of the set before it and of itself, and by nobody else. */
+function openSet(envelope: Envelope, before?: SignerSet): HeldSet {
+  const { value: set, digest, signedBy } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.signerSet,
     check: signerSetCheck,
-    candidates: new Set(judges.flatMap(changerKeys)),
+    candidates: before ? changerKeys(before) : [],
+    mayNameItself: true,
   });
+  checkSound(set);
+  const judges = before ? [before, set] : [set];
   for (const judge of judges) {
-    const persons = new Set(opened.signedBy.map((key) => findChanger(judge, key)).filter((id) => id !== undefined));
+    const persons = new Set(signedBy.map((key) => findChanger(judge, key)).filter((id) => id !== undefined));
     if (persons.size < judge.threshold) {
-      throw new TrustError('set.signatures_short', `version ${claimed.version} has ${persons.size} of the ${judge.threshold} persons whose signatures version ${judge.version} asks for`);
+      throw new TrustError('set.signatures_short', `version ${set.version} has ${persons.size} of the ${judge.threshold} persons whose signatures version ${judge.version} asks for`);
     }
   }
-  return { set: opened.value, digest: opened.digest, envelope };
+  const stranger = signedBy.find((key) => judges.every((judge) => findChanger(judge, key) === undefined));
+  if (stranger) throw new TrustError('set.signature_unexpected', `${stranger} signed, and may not change this set`);
+  return { set, digest, envelope };
 }
 
 /** A key that a server or its pages can use never changes a set. */
@@ -108,7 +107,7 @@ function findChanger(set: SignerSet, key: string): string | undefined {
   return changerKeys(set).includes(key) ? findKey(set, key)?.person.id : undefined;
 }
 
-function checkShape(set: SignerSet): void {
+function checkSound(set: SignerSet): void {
   const ids = set.persons.map((person) => person.id);
   const names = set.persons.map((person) => person.name);
   const keys = allKeys(set);
