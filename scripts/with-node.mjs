@@ -32,15 +32,23 @@ function installWhatTheLockNames() {
   writeFileSync(stamp, wanted);
 }
 
-// npm leaves a copy of the lock without the root's entry in node_modules; one that agrees needs no second installation.
+// npm leaves what it installed in node_modules/.package-lock.json; where that agrees, nothing is installed again.
 function installedByHand() {
   const installed = readLock(join(root, 'node_modules', '.package-lock.json'));
   const wanted = readLock(join(root, 'package-lock.json'));
   if (!installed || !wanted) return false;
   return Object.entries(wanted.packages).every(([place, entry]) => {
-    if (place === '' || entry.optional || entry.link || !place.startsWith('node_modules/')) return true;
-    return installed.packages[place]?.version === entry.version;
+    if (!place.startsWith('node_modules/') || entry.link) return true;
+    const there = installed.packages[place];
+    if (there) return there.version === entry.version;
+    return Boolean(entry.optional) && !isForThisMachine(entry);
   });
+}
+
+function isForThisMachine(entry) {
+  // A binary for another C library is left out although system and processor agree; absent ones of those do not count.
+  if (entry.libc || !entry.os || !entry.cpu) return false;
+  return entry.os.includes(process.platform) && entry.cpu.includes(process.arch);
 }
 
 function readLock(file) {
@@ -65,7 +73,11 @@ function runUnder(node) {
   const path = `${dirname(node)}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`;
   const child = spawn(node, process.argv.slice(2), { stdio: 'inherit', env: { ...process.env, PATH: path } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) {
-    process.on(signal, () => child.kill(signal));
+    process.on(signal, () => {
+      // The terminal has sent Ctrl-C to the child as well; a second one would cut its farewell short.
+      const fromTerminal = process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT');
+      if (!fromTerminal) child.kill(signal);
+    });
   }
   child.on('error', (error) => stop(`${node} could not be started: ${error.message}`));
   child.on('exit', (code, signal) => {
