@@ -10,7 +10,9 @@ export function encodeBase64(bytes: Uint8Array): string {
 /** @returns undefined unless the text is the one spelling that {@link encodeBase64} gives: free bits and white space change a text but not its meaning. */
 export function decodeBase64(text: string): Uint8Array | undefined {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
-  const bytes = fast ? new Uint8Array(fast.from(text, 'base64')) : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const bytes = fast
+    ? new Uint8Array(fast.from(text, 'base64'))
+    : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   return encodeBase64(bytes) === text ? bytes : undefined;
 }
 

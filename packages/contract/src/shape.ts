@@ -5,7 +5,8 @@ import { Compile } from 'typebox/compile';
 export const shape = <P extends TProperties>(properties: P): TObject<P> =>
   Type.Object(properties, { additionalProperties: false });
 
-export const oneOf = <const V extends string[]>(...values: V): TEnum<V> => Type.Enum(values) as unknown as TEnum<V>;
+export const oneOf = <const V extends string[]>(...values: V): TEnum<V> =>
+  Type.Enum(values) as unknown as TEnum<V>;
 
 export const orNull = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 

@@ -31,7 +31,8 @@ export function newId(random: FillRandom): string {
 
 /** @param seed 32 bytes: an Ed25519 private key. */
 export function signerFromSeed(seed: Uint8Array): Signer {
-  if (seed.length !== SEED_BYTES) throw new TrustError('key.malformed', `an Ed25519 seed has ${SEED_BYTES} bytes, this one ${seed.length}`);
+  if (seed.length !== SEED_BYTES)
+    throw new TrustError('key.malformed', `an Ed25519 seed has ${SEED_BYTES} bytes, this one ${seed.length}`);
   const { publicKey, sign } = ed25519FromSeed(seed);
   return { key: `ed25519:${encodeBase64Url(publicKey)}`, sign };
 }
@@ -54,7 +55,8 @@ export function keyBytes(key: string): Uint8Array {
 
 export function verifySignature(key: string, bytes: Uint8Array, signature: Uint8Array): boolean {
   try {
-    if (key.startsWith('ed25519:')) return isStrongEd25519(key) && verifyEd25519(key, keyBytes(key), bytes, signature);
+    if (key.startsWith('ed25519:'))
+      return isStrongEd25519(key) && verifyEd25519(key, keyBytes(key), bytes, signature);
     if (key.startsWith('p256:')) return verifyP256(key, keyBytes(key), bytes, signature);
   } catch {
     return false; // a key that cannot be read has signed nothing

@@ -23,7 +23,7 @@ export const API_CODES = {
   'auth.required': [401, 'Sign in first'],
   'auth.refused': [401, 'This token is unknown, expired or revoked'],
   'auth.forbidden': [403, 'You may not do this'],
-  'not_found': [404, 'There is no such thing, or it is not yours to see'],
+  not_found: [404, 'There is no such thing, or it is not yours to see'],
   'conflict.job_id': [409, 'This job id was used for another order'],
   'conflict.set': [409, 'Another signer set of this version came first'],
   'conflict.name': [409, 'This name is taken'],

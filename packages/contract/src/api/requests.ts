@@ -12,11 +12,17 @@ export const CancelJob = shape({
   /** Signed by the submitter; agents keep it, so that a cancelled order cannot start later. */
   withdrawal: orNull(Envelope),
 });
-export const FilesAsked = shape({ files: Type.Array(shape({ digest: Digest, size: whole() }), { minItems: 1, maxItems: 10_000 }) });
+export const FilesAsked = shape({
+  files: Type.Array(shape({ digest: Digest, size: whole() }), { minItems: 1, maxItems: 10_000 }),
+});
 export const FilesMissing = shape({ missing: Type.Array(Digest) });
 export const MakeInvite = shape({ invite: Envelope });
 export const MakeAdmission = shape({ admission: Envelope });
 export const BanAgent = shape({ reason: Text(500) });
-export const MakeToken = shape({ name: Text(100), role: oneOf('administrator', 'member'), expiresSeconds: whole(60, 366 * 86_400) });
+export const MakeToken = shape({
+  name: Text(100),
+  role: oneOf('administrator', 'member'),
+  expiresSeconds: whole(60, 366 * 86_400),
+});
 export const LeaveFreshness = shape({ freshness: Envelope });
 export type CancelJob = Static<typeof CancelJob>;

@@ -23,7 +23,12 @@ export const ClusterView = shape({
 });
 export type ClusterView = Static<typeof ClusterView>;
 
-export const Counts = shape(Object.fromEntries(TASK_STATES.map((state) => [state, whole()])) as Record<(typeof TASK_STATES)[number], ReturnType<typeof whole>>);
+export const Counts = shape(
+  Object.fromEntries(TASK_STATES.map((state) => [state, whole()])) as Record<
+    (typeof TASK_STATES)[number],
+    ReturnType<typeof whole>
+  >,
+);
 
 export const JobView = shape({
   id: Id,
@@ -80,27 +85,54 @@ export const AgentView = shape({
   cores: orNull(whole()),
   memoryBytes: orNull(whole()),
   megaflops: orNull(whole()),
-  profiles: Type.Array(shape({ profile: Profile, memory: Text(16), network: Type.Boolean(), probes: Type.Array(Probe) })),
+  profiles: Type.Array(
+    shape({ profile: Profile, memory: Text(16), network: Type.Boolean(), probes: Type.Array(Probe) }),
+  ),
   labels: Labels,
   queues: Type.Array(Type.String()),
   tasksDone: whole(),
 });
 export type AgentView = Static<typeof AgentView>;
 
-export const TokenView = shape({ id: Id, name: Text(100), role: oneOf('administrator', 'member'), created: When, expires: When, lastUsed: orNull(When) });
+export const TokenView = shape({
+  id: Id,
+  name: Text(100),
+  role: oneOf('administrator', 'member'),
+  created: When,
+  expires: When,
+  lastUsed: orNull(When),
+});
 export type TokenView = Static<typeof TokenView>;
 
 /** The only time that a token's text is shown. */
-export const TokenMade = shape({ ...TokenView.properties, token: Type.String({ pattern: '^writ_[A-Za-z0-9_-]{32,}$' }) });
+export const TokenMade = shape({
+  ...TokenView.properties,
+  token: Type.String({ pattern: '^writ_[A-Za-z0-9_-]{32,}$' }),
+});
 export type TokenMade = Static<typeof TokenMade>;
 
-export const InviteView = shape({ digest: Digest, inviteKey: Ed25519Key, role: Text(16), name: orNull(Name), until: When, admission: orNull(Digest), isRevoked: Type.Boolean() });
+export const InviteView = shape({
+  digest: Digest,
+  inviteKey: Ed25519Key,
+  role: Text(16),
+  name: orNull(Name),
+  until: When,
+  admission: orNull(Digest),
+  isRevoked: Type.Boolean(),
+});
 export type InviteView = Static<typeof InviteView>;
 
-export const page = <S extends Parameters<typeof Type.Array>[0]>(item: S) => shape({ items: Type.Array(item), next: orNull(Type.String()) });
+export const page = <S extends Parameters<typeof Type.Array>[0]>(item: S) =>
+  shape({ items: Type.Array(item), next: orNull(Type.String()) });
 
 /** One accepted or refused result with what is needed to verify it. */
-export const ReceiptView = shape({ index: whole(), attempt: whole(), isAccepted: Type.Boolean(), envelope: Envelope, admission: Digest });
+export const ReceiptView = shape({
+  index: whole(),
+  attempt: whole(),
+  isAccepted: Type.Boolean(),
+  envelope: Envelope,
+  admission: Digest,
+});
 export type ReceiptView = Static<typeof ReceiptView>;
 
 /** The trust documents of the cluster, all self-proving: for bundles and for verifying receipts. */

@@ -11,7 +11,17 @@ import type { RefusalCode } from './refusal-codes.ts';
  *   waiting | leased | running ─→ cancelled
  *   leased | running ─→ unknown          (`--once`, and its agent vanished)
  */
-export const TASK_STATES = ['waiting', 'leased', 'running', 'succeeded', 'failed', 'cancelled', 'expired', 'refused', 'unknown'] as const;
+export const TASK_STATES = [
+  'waiting',
+  'leased',
+  'running',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'expired',
+  'refused',
+  'unknown',
+] as const;
 export type TaskState = (typeof TASK_STATES)[number];
 
 export const WAIT_REASONS = ['no_agent', 'busy', 'not_before', 'approval', 'queue_limit', 'backoff'] as const;
@@ -40,7 +50,17 @@ export type TaskCounts = Readonly<Record<TaskState, number>>;
 
 /** A job's state is computed from its tasks: the liveliest while any is alive, else the worst. */
 export function jobState(counts: TaskCounts): TaskState {
-  const order: readonly TaskState[] = ['running', 'leased', 'waiting', 'unknown', 'refused', 'failed', 'expired', 'cancelled', 'succeeded'];
+  const order: readonly TaskState[] = [
+    'running',
+    'leased',
+    'waiting',
+    'unknown',
+    'refused',
+    'failed',
+    'expired',
+    'cancelled',
+    'succeeded',
+  ];
   return order.find((state) => counts[state] > 0) ?? 'succeeded';
 }
 

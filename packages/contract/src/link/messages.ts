@@ -38,15 +38,20 @@ export const FromAgent = Type.Union([
   /** Durable on the agent before it is sent, and kept there until accepted. Short logs travel with it. */
   shape({
     is: Type.Literal('receipts'),
-    receipts: Type.Array(
-      shape({ envelope: Envelope, stdout: orNull(Base64), stderr: orNull(Base64) }),
-      { minItems: 1, maxItems: 500 },
-    ),
+    receipts: Type.Array(shape({ envelope: Envelope, stdout: orNull(Base64), stderr: orNull(Base64) }), {
+      minItems: 1,
+      maxItems: 500,
+    }),
   }),
   /** Unstarted work handed back, durably: it will not be started under these tokens. */
   shape({ is: Type.Literal('returned'), tasks: Tasks }),
   shape({ is: Type.Literal('renew'), tasks: Tasks }),
-  shape({ is: Type.Literal('progress'), task: LeasedTask, progress: orNull(whole(0, 1000)), message: Text(1000) }),
+  shape({
+    is: Type.Literal('progress'),
+    task: LeasedTask,
+    progress: orNull(whole(0, 1000)),
+    message: Text(1000),
+  }),
   shape({ is: Type.Literal('description'), description: Envelope }),
   shape({ is: Type.Literal('set'), set: SetRef }),
   shape({ is: Type.Literal('pong'), n: whole() }),
@@ -55,7 +60,15 @@ export type FromAgent = Static<typeof FromAgent>;
 export const fromAgentCheck = check(FromAgent);
 
 export const FromServer = Type.Union([
-  shape({ is: Type.Literal('welcome'), link: whole(1), writ: Text(32), server: Name, epoch: whole(1), leaseSeconds: Type.Number({ minimum: 0.1, maximum: 3600 }), set: SetRef }),
+  shape({
+    is: Type.Literal('welcome'),
+    link: whole(1),
+    writ: Text(32),
+    server: Name,
+    epoch: whole(1),
+    leaseSeconds: Type.Number({ minimum: 0.1, maximum: 3600 }),
+    set: SetRef,
+  }),
   /** Once per link before the first lease of it. */
   shape({ is: Type.Literal('order'), digest: Digest, envelope: Envelope }),
   shape({
@@ -64,16 +77,27 @@ export const FromServer = Type.Union([
     identity: Ed25519Key,
     job: Id,
     seconds: Type.Number({ minimum: 0.1, maximum: 3600 }),
-    tasks: Type.Array(shape({ index: whole(), attempt: whole(1, 100), token: Token }), { minItems: 1, maxItems: 2000 }),
+    tasks: Type.Array(shape({ index: whole(), attempt: whole(1, 100), token: Token }), {
+      minItems: 1,
+      maxItems: 2000,
+    }),
   }),
   /** `lost` tasks must stop at once: somebody else may have them. */
-  shape({ is: Type.Literal('renewed'), tasks: Type.Array(LeasedTask, { maxItems: 8192 }), lost: Type.Array(LeasedTask, { maxItems: 8192 }) }),
+  shape({
+    is: Type.Literal('renewed'),
+    tasks: Type.Array(LeasedTask, { maxItems: 8192 }),
+    lost: Type.Array(LeasedTask, { maxItems: 8192 }),
+  }),
   /** Please hand back what has not started. */
   shape({ is: Type.Literal('recall'), tasks: Tasks }),
   shape({ is: Type.Literal('cancel'), tasks: Tasks, how: oneOf('terminate', 'kill') }),
   shape({ is: Type.Literal('withdraw'), envelope: Envelope }),
   /** Receipts up to this number are stored for ever; `refused` ones are stored and not accepted, and why. */
-  shape({ is: Type.Literal('accepted'), upTo: whole(1), refused: Type.Array(shape({ seq: whole(1), code: Text(64) }), { maxItems: 500 }) }),
+  shape({
+    is: Type.Literal('accepted'),
+    upTo: whole(1),
+    refused: Type.Array(shape({ seq: whole(1), code: Text(64) }), { maxItems: 500 }),
+  }),
   /** A newer signer set is to be had: `GET /link/v1/sets?after=<version>`. */
   shape({ is: Type.Literal('set'), set: SetRef }),
   shape({ is: Type.Literal('freshness'), envelope: Envelope }),
@@ -85,7 +109,10 @@ export type FromServer = Static<typeof FromServer>;
 export const fromServerCheck = check(FromServer);
 
 /** `GET /link/v1/sets?after=<version>`: the chain after that version, oldest first. */
-export const SetsReply = shape({ sets: Type.Array(Envelope, { maxItems: 1000 }), freshness: orNull(Envelope) });
+export const SetsReply = shape({
+  sets: Type.Array(Envelope, { maxItems: 1000 }),
+  freshness: orNull(Envelope),
+});
 export const setsReplyCheck = check(SetsReply);
 
 /** `POST /link/v1/certificate` with a certificate request; also the answer to a renewal over `writ-enrol/1`. */

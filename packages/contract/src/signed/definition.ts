@@ -22,7 +22,10 @@ export const Definition = shape({
   by: Signatory,
   holes: Type.Array(Hole, { maxItems: 256 }),
   /** An argument is a text, or the name of the hole whose value replaces it. */
-  argv: Type.Array(Type.Union([shape({ text: Text(131_071) }), shape({ hole: Name })]), { minItems: 1, maxItems: 10_000 }),
+  argv: Type.Array(Type.Union([shape({ text: Text(131_071) }), shape({ hole: Name })]), {
+    minItems: 1,
+    maxItems: 10_000,
+  }),
   command: Type.Omit(Command, ['argv'], { additionalProperties: false }),
   outputs: shape({ patterns: Type.Array(Text(4096), { maxItems: 64 }), required: Type.Boolean() }),
   limits: Limits,
@@ -48,7 +51,9 @@ export const ChildOrder = shape({
   index: whole(),
   number: whole(),
   definition: Digest,
-  parameters: Type.Array(shape({ name: Name, value: Type.Union([Text(131_071), whole(), Type.Boolean()]) }), { maxItems: 256 }),
+  parameters: Type.Array(shape({ name: Name, value: Type.Union([Text(131_071), whole(), Type.Boolean()]) }), {
+    maxItems: 256,
+  }),
   issued: Instant,
 });
 export type ChildOrder = Static<typeof ChildOrder>;

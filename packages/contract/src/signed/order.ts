@@ -1,5 +1,17 @@
 import Type, { type Static } from 'typebox';
-import { ClusterId, Digest, Ed25519Key, Id, Instant, LabelName, Labels, LabelValue, Name, P256Key, Text } from '../names.ts';
+import {
+  ClusterId,
+  Digest,
+  Ed25519Key,
+  Id,
+  Instant,
+  LabelName,
+  Labels,
+  LabelValue,
+  Name,
+  P256Key,
+  Text,
+} from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { BOUNDS } from '../defaults.ts';
 import { Profile, SetRef } from './signer-set.ts';
@@ -13,24 +25,45 @@ export const JobPath = Type.String({
 });
 const Argument = Type.String({ maxLength: 131_071, pattern: '^[^\\u0000]*$' });
 
-export const InputFile = shape({ path: JobPath, mode: oneOf('file', 'executable'), digest: Digest, size: whole() });
+export const InputFile = shape({
+  path: JobPath,
+  mode: oneOf('file', 'executable'),
+  digest: Digest,
+  size: whole(),
+});
 export type InputFile = Static<typeof InputFile>;
 /** More than {@link BOUNDS.inlineInputs} files travel as a manifest: a file that holds the list, named by its digest. */
 export const Inputs = Type.Union([
   shape({ is: Type.Literal('list'), files: Type.Array(InputFile, { maxItems: BOUNDS.inlineInputs }) }),
-  shape({ is: Type.Literal('manifest'), digest: Digest, size: whole(), files: whole(1, 1_000_000), bytes: whole() }),
+  shape({
+    is: Type.Literal('manifest'),
+    digest: Digest,
+    size: whole(),
+    files: whole(1, 1_000_000),
+    bytes: whole(),
+  }),
 ]);
 export type Inputs = Static<typeof Inputs>;
 export const InputManifest = Type.Array(InputFile, { maxItems: 1_000_000 });
 export const inputManifestCheck = check(InputManifest);
 
-export const SecretUse = shape({ name: Name, minVersion: whole(1), setters: Type.Array(Id, { minItems: 1, maxItems: 64 }) });
+export const SecretUse = shape({
+  name: Name,
+  minVersion: whole(1),
+  setters: Type.Array(Id, { minItems: 1, maxItems: 64 }),
+});
 
-const Platform = shape({ os: orNull(oneOf('linux', 'darwin', 'win32')), arch: orNull(oneOf('x64', 'arm64')) });
+const Platform = shape({
+  os: orNull(oneOf('linux', 'darwin', 'win32')),
+  arch: orNull(oneOf('x64', 'arm64')),
+});
 
 export const Command = shape({
   argv: Type.Array(Argument, { minItems: 1, maxItems: 10_000 }),
-  variables: Type.Array(shape({ name: Type.String({ maxLength: 256, pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), value: Argument }), { maxItems: 1000 }),
+  variables: Type.Array(
+    shape({ name: Type.String({ maxLength: 256, pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), value: Argument }),
+    { maxItems: 1000 },
+  ),
   inputs: Inputs,
   secrets: Type.Array(SecretUse, { maxItems: 64 }),
 });
@@ -75,11 +108,21 @@ export const ArrayClause = Type.Union([
   shape({ is: Type.Literal('range'), from: whole(), to: whole() }),
   shape({ is: Type.Literal('values'), values: Type.Array(Argument, { minItems: 1, maxItems: 100_000 }) }),
   /** One task per due instant: index = that instant in seconds, `window` seconds late at most. */
-  shape({ is: Type.Literal('schedule'), rule: Text(200), zone: Text(64), until: Instant, windowSeconds: whole(1) }),
+  shape({
+    is: Type.Literal('schedule'),
+    rule: Text(200),
+    zone: Text(64),
+    until: Instant,
+    windowSeconds: whole(1),
+  }),
 ]);
 export type ArrayClause = Static<typeof ArrayClause>;
 
-export const Children = shape({ definitions: Type.Array(Digest, { minItems: 1, maxItems: 64 }), count: whole(1, 1_000_000), until: Instant });
+export const Children = shape({
+  definitions: Type.Array(Digest, { minItems: 1, maxItems: 64 }),
+  count: whole(1, 1_000_000),
+  until: Instant,
+});
 
 /** The signed form of a job: everything that decides what runs, where and how often. */
 export const Order = shape({
@@ -95,7 +138,11 @@ export const Order = shape({
   project: Name,
   runs: Type.Union([
     shape({ is: Type.Literal('command'), variants: Type.Array(Variant, { minItems: 1, maxItems: 16 }) }),
-    shape({ is: Type.Literal('definition'), digest: Digest, parameters: Type.Array(Parameter, { maxItems: 256 }) }),
+    shape({
+      is: Type.Literal('definition'),
+      digest: Digest,
+      parameters: Type.Array(Parameter, { maxItems: 256 }),
+    }),
   ]),
   outputs: shape({ patterns: Type.Array(JobPath, { maxItems: 64 }), required: Type.Boolean() }),
   limits: Limits,

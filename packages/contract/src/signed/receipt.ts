@@ -13,7 +13,12 @@ export type Token = Static<typeof Token>;
 
 export const AuditHeadRef = shape({ size: whole(), root: Digest, time: Instant });
 
-export const OutputFile = shape({ path: JobPath, mode: oneOf('file', 'executable'), digest: Digest, size: whole() });
+export const OutputFile = shape({
+  path: JobPath,
+  mode: oneOf('file', 'executable'),
+  digest: Digest,
+  size: whole(),
+});
 export type OutputFile = Static<typeof OutputFile>;
 const LogFile = shape({ digest: Digest, size: whole() });
 
@@ -61,7 +66,13 @@ export const RECEIPT_PREDICATE_TYPE = 'urn:writ:receipt:1';
 /** in-toto Statement v1. Its subjects are the logs, which always exist, and the outputs. */
 export const Receipt = shape({
   _type: Type.Literal(RECEIPT_STATEMENT_TYPE),
-  subject: Type.Array(shape({ name: Type.String({ minLength: 1, maxLength: 4200 }), digest: shape({ sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }) }) }), { minItems: 2, maxItems: 10_002 }),
+  subject: Type.Array(
+    shape({
+      name: Type.String({ minLength: 1, maxLength: 4200 }),
+      digest: shape({ sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }) }),
+    }),
+    { minItems: 2, maxItems: 10_002 },
+  ),
   predicateType: Type.Literal(RECEIPT_PREDICATE_TYPE),
   predicate: ReceiptPredicate,
 });

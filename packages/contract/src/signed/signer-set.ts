@@ -22,7 +22,11 @@ export const SignerKey = shape({
   ended: orNull(
     Type.Union([
       shape({ is: Type.Literal('retired'), since: Instant }),
-      shape({ is: Type.Literal('compromised'), since: Instant, kept: Type.Array(Digest, { maxItems: 1000 }) }),
+      shape({
+        is: Type.Literal('compromised'),
+        since: Instant,
+        kept: Type.Array(Digest, { maxItems: 1000 }),
+      }),
     ]),
   ),
 });
@@ -30,7 +34,15 @@ export const SignerKey = shape({
 export const Grants = shape({
   /** What this person's orders may ask for; null: may not submit. `profile` is the loosest one allowed. */
   order: orNull(
-    shape({ queues: Names, projects: Names, profile: Profile, network: Type.Boolean(), runAs: Names, raw: Type.Boolean(), definitions: Type.Array(Type.Union([Digest, Type.Literal('*')]), { maxItems: 1000 }) }),
+    shape({
+      queues: Names,
+      projects: Names,
+      profile: Profile,
+      network: Type.Boolean(),
+      runAs: Names,
+      raw: Type.Boolean(),
+      definitions: Type.Array(Type.Union([Digest, Type.Literal('*')]), { maxItems: 1000 }),
+    }),
   ),
   admit: Type.Boolean(),
   author: Type.Boolean(),
@@ -53,15 +65,23 @@ const fields = {
   /** Digests of the losing branches that this version supersedes. */
   supersedes: Type.Array(Digest, { maxItems: 16 }),
   persons: Type.Array(Person, { minItems: 1, maxItems: 10_000 }),
-  groups: Type.Array(shape({ name: Name, persons: Type.Array(Id, { maxItems: 10_000 }) }), { maxItems: 1000 }),
+  groups: Type.Array(shape({ name: Name, persons: Type.Array(Id, { maxItems: 10_000 }) }), {
+    maxItems: 1000,
+  }),
   changers: Type.Array(Id, { minItems: 1, maxItems: 64 }),
   /** How many persons among the changers a change needs. */
   threshold: whole(1, 64),
   recovery: orNull(Ed25519Key),
   /** Root certificates, DER in base64: whose word on connections counts. */
-  authorities: Type.Array(Type.String({ maxLength: 4096, pattern: '^[A-Za-z0-9+/]+={0,2}$' }), { minItems: 1, maxItems: 8 }),
+  authorities: Type.Array(Type.String({ maxLength: 4096, pattern: '^[A-Za-z0-9+/]+={0,2}$' }), {
+    minItems: 1,
+    maxItems: 8,
+  }),
   freshnessSeconds: whole(60, 366 * 86_400),
-  agentsRemoved: Type.Array(shape({ identity: Ed25519Key, is: oneOf('retired', 'compromised'), since: Instant }), { maxItems: 100_000 }),
+  agentsRemoved: Type.Array(
+    shape({ identity: Ed25519Key, is: oneOf('retired', 'compromised'), since: Instant }),
+    { maxItems: 100_000 },
+  ),
   invitesRevoked: Type.Array(Digest, { maxItems: 10_000 }),
   definitionsWithdrawn: Type.Array(Digest, { maxItems: 10_000 }),
   /** How many persons an order for this queue needs. */
@@ -69,7 +89,12 @@ const fields = {
 };
 
 /** Version 1 holds random bits where every other signed object holds the cluster id: its digest is the cluster id. */
-export const FirstSignerSet = shape({ ...fields, version: Type.Literal(1), nonce: Id, previous: Type.Null() });
+export const FirstSignerSet = shape({
+  ...fields,
+  version: Type.Literal(1),
+  nonce: Id,
+  previous: Type.Null(),
+});
 export const LaterSignerSet = shape({ ...fields, version: whole(2), cluster: ClusterId, previous: Digest });
 export const SignerSet = Type.Union([FirstSignerSet, LaterSignerSet]);
 export type SignerSet = Static<typeof SignerSet>;

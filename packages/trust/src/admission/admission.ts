@@ -25,40 +25,86 @@ export interface Admitted {
 }
 
 /** @param admitter the invite's key, or the key of a signer with the grant `admit` */
-export const makeAdmission = (admission: Admission, admitter: Signer, identity: Signer): Sealed => seal(PAYLOAD_TYPES.admission, admission, [admitter, identity]);
+export const makeAdmission = (admission: Admission, admitter: Signer, identity: Signer): Sealed =>
+  seal(PAYLOAD_TYPES.admission, admission, [admitter, identity]);
 
 /** One half of an admission by hand: two programs sign the same payload one after the other. */
 export function addSignature(half: Sealed, other: Sealed): Envelope {
-  if (half.digest !== other.digest) throw new TrustError('admission.halves_differ', 'the two signatures are over different admissions');
+  if (half.digest !== other.digest)
+    throw new TrustError('admission.halves_differ', 'the two signatures are over different admissions');
   return { ...half.envelope, signatures: [...half.envelope.signatures, ...other.envelope.signatures] };
 }
 
 /** Codes: those of openEnvelope, `admission.*`, and those of {@link judgeInvite}. */
 export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets: HeldSets): Admitted {
   const judged = invite && judgeInvite(invite, sets);
-  const { value: admission, digest, signedBy } = openEnvelope(envelope, {
+  const {
+    value: admission,
+    digest,
+    signedBy,
+  } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.admission,
     check: admissionCheck,
     candidates: judged ? [judged.invite.inviteKey] : allKeys(sets.newest.set),
     mayNameItself: true,
   });
   const { how, identity } = admission;
-  if (admission.cluster !== sets.cluster) throw new TrustError('admission.cluster_other', 'this admission is to another cluster');
-  if (!isStrongEd25519(identity)) throw new TrustError('admission.key_weak', 'the identity key is one under which anybody can sign');
+  if (admission.cluster !== sets.cluster)
+    throw new TrustError('admission.cluster_other', 'this admission is to another cluster');
+  if (!isStrongEd25519(identity))
+    throw new TrustError('admission.key_weak', 'the identity key is one under which anybody can sign');
   const admitter = how.is === 'invite' ? how.inviteKey : how.by.key;
-  const isSignedByBoth = signedBy.length === 2 && signedBy.includes(admitter) && signedBy.includes(identity) && admitter !== identity;
-  if (!isSignedByBoth) throw new TrustError('admission.signatures_wrong', 'an admission is signed by the identity key and by whoever admits, and by nobody else');
-  if (sets.newest.set.agentsRemoved.some((removed) => removed.identity === identity && removed.is === 'compromised')) {
-    throw new TrustError('admission.removed', `the agent ${admission.name} was removed from this cluster as compromised`);
+  const isSignedByBoth =
+    signedBy.length === 2 &&
+    signedBy.includes(admitter) &&
+    signedBy.includes(identity) &&
+    admitter !== identity;
+  if (!isSignedByBoth)
+    throw new TrustError(
+      'admission.signatures_wrong',
+      'an admission is signed by the identity key and by whoever admits, and by nobody else',
+    );
+  if (
+    sets.newest.set.agentsRemoved.some(
+      (removed) => removed.identity === identity && removed.is === 'compromised',
+    )
+  ) {
+    throw new TrustError(
+      'admission.removed',
+      `the agent ${admission.name} was removed from this cluster as compromised`,
+    );
   }
-  const common = { identity, name: admission.name, digest, supersedes: admission.supersedes, time: admission.time, machine: admission.machine };
+  const common = {
+    identity,
+    name: admission.name,
+    digest,
+    supersedes: admission.supersedes,
+    time: admission.time,
+    machine: admission.machine,
+  };
   if (how.is !== 'invite') {
     checkAdmitter(sets, how.by, digest, 'admission');
     return { ...common, labels: how.labels, queues: how.queues, how: how.is, invite: null };
   }
-  if (!judged) throw new TrustError('admission.invite_missing', 'this admission rests on an invite that is not here');
-  if (how.invite !== judged.digest || how.inviteKey !== judged.invite.inviteKey) throw new TrustError('admission.invite_other', 'this admission rests on another invite');
-  if (judged.invite.role !== 'agent') throw new TrustError('admission.role_wrong', `this invite is for a ${judged.invite.role}, not for an agent`);
-  if (judged.invite.name !== null && judged.invite.name !== admission.name) throw new TrustError('admission.name_wrong', `this invite is for “${judged.invite.name}”, not for “${admission.name}”`);
-  return { ...common, labels: judged.invite.labels, queues: judged.invite.queues, how: 'invite', invite: judged.digest };
+  if (!judged)
+    throw new TrustError('admission.invite_missing', 'this admission rests on an invite that is not here');
+  if (how.invite !== judged.digest || how.inviteKey !== judged.invite.inviteKey)
+    throw new TrustError('admission.invite_other', 'this admission rests on another invite');
+  if (judged.invite.role !== 'agent')
+    throw new TrustError(
+      'admission.role_wrong',
+      `this invite is for a ${judged.invite.role}, not for an agent`,
+    );
+  if (judged.invite.name !== null && judged.invite.name !== admission.name)
+    throw new TrustError(
+      'admission.name_wrong',
+      `this invite is for “${judged.invite.name}”, not for “${admission.name}”`,
+    );
+  return {
+    ...common,
+    labels: judged.invite.labels,
+    queues: judged.invite.queues,
+    how: 'invite',
+    invite: judged.digest,
+  };
 }

@@ -37,6 +37,12 @@ export function parseInvite(text: string): InviteText {
   return { set, seed: secret.slice(32), addresses };
 }
 
-const malformed = (why: string) => new TrustError('invite.malformed', `this is not an invite: ${why}. Copy the whole text that “writ invite” printed`);
-const checkOf = (secret: Uint8Array): Uint8Array => sha256(new Uint8Array([...new TextEncoder().encode(PREFIX), ...secret])).subarray(0, CHECK_BYTES);
-const hexBytes = (digest: string): number[] => (digest.slice('sha256:'.length).match(/../g) ?? []).map((hex) => Number.parseInt(hex, 16));
+const malformed = (why: string) =>
+  new TrustError(
+    'invite.malformed',
+    `this is not an invite: ${why}. Copy the whole text that “writ invite” printed`,
+  );
+const checkOf = (secret: Uint8Array): Uint8Array =>
+  sha256(new Uint8Array([...new TextEncoder().encode(PREFIX), ...secret])).subarray(0, CHECK_BYTES);
+const hexBytes = (digest: string): number[] =>
+  (digest.slice('sha256:'.length).match(/../g) ?? []).map((hex) => Number.parseInt(hex, 16));

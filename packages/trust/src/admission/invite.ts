@@ -29,7 +29,13 @@ export interface MadeInvite {
 }
 
 /** Made and signed by the inviter's own program, from the sets it holds itself. */
-export function makeInvite(sets: HeldSets, by: { person: string; signer: Signer }, wish: InviteWish, now: number, random: FillRandom): MadeInvite {
+export function makeInvite(
+  sets: HeldSets,
+  by: { person: string; signer: Signer },
+  wish: InviteWish,
+  now: number,
+  random: FillRandom,
+): MadeInvite {
   const seed = new Uint8Array(16);
   random(seed);
   const until = now + (wish.seconds ?? DEFAULTS.inviteSeconds) * 1000;
@@ -47,7 +53,12 @@ export function makeInvite(sets: HeldSets, by: { person: string; signer: Signer 
     issued: now,
   };
   const { envelope, digest } = seal(PAYLOAD_TYPES.invite, invite, [by.signer]);
-  return { text: writeInvite({ set: sets.newest.digest, seed, addresses: wish.addresses }), envelope, digest, until };
+  return {
+    text: writeInvite({ set: sets.newest.digest, seed, addresses: wish.addresses }),
+    envelope,
+    digest,
+    until,
+  };
 }
 
 export interface JudgedInvite {
@@ -60,28 +71,57 @@ export interface JudgedInvite {
  * Codes: those of {@link openEnvelope}, `invite.*`.
  */
 export function judgeInvite(envelope: Envelope, sets: HeldSets): JudgedInvite {
-  const { value: invite, digest, signedBy } = openEnvelope(envelope, { type: PAYLOAD_TYPES.invite, check: inviteCheck, candidates: allKeys(sets.newest.set) });
-  if (invite.cluster !== sets.cluster) throw new TrustError('invite.cluster_other', 'this invite is to another cluster');
-  if (signedBy.length !== 1 || signedBy[0] !== invite.by.key) throw new TrustError('invite.signer_wrong', 'this invite is not signed by the key that it names');
+  const {
+    value: invite,
+    digest,
+    signedBy,
+  } = openEnvelope(envelope, {
+    type: PAYLOAD_TYPES.invite,
+    check: inviteCheck,
+    candidates: allKeys(sets.newest.set),
+  });
+  if (invite.cluster !== sets.cluster)
+    throw new TrustError('invite.cluster_other', 'this invite is to another cluster');
+  if (signedBy.length !== 1 || signedBy[0] !== invite.by.key)
+    throw new TrustError('invite.signer_wrong', 'this invite is not signed by the key that it names');
   checkAdmitter(sets, invite.by, digest, 'invite');
   heldSetAt(sets, invite.set);
-  if (invite.until - invite.issued > DEFAULTS.inviteSeconds * 1000) throw new TrustError('invite.too_long', `an invite holds for ${DEFAULTS.inviteSeconds / 60} minutes at most`);
-  if (sets.newest.set.invitesRevoked.includes(digest)) throw new TrustError('invite.revoked', 'this invite has been revoked');
+  if (invite.until - invite.issued > DEFAULTS.inviteSeconds * 1000)
+    throw new TrustError(
+      'invite.too_long',
+      `an invite holds for ${DEFAULTS.inviteSeconds / 60} minutes at most`,
+    );
+  if (sets.newest.set.invitesRevoked.includes(digest))
+    throw new TrustError('invite.revoked', 'this invite has been revoked');
   return { invite, digest };
 }
 
 /** An honest server's and a joining machine's check: an invite is for now. */
 export function checkInviteTime(invite: Invite, now: number): void {
-  if (now > invite.until) throw new TrustError('invite.expired', 'this invite has expired: ask for a new one (writ invite)');
-  if (now < invite.issued - BOUNDS.clockToleranceSeconds * 1000) throw new TrustError('invite.expired', 'this invite is from the future: is the clock of this machine right?');
+  if (now > invite.until)
+    throw new TrustError('invite.expired', 'this invite has expired: ask for a new one (writ invite)');
+  if (now < invite.issued - BOUNDS.clockToleranceSeconds * 1000)
+    throw new TrustError(
+      'invite.expired',
+      'this invite is from the future: is the clock of this machine right?',
+    );
 }
 
 /** Somebody with the grant `admit`, by a key on their own device that is not compromised. */
-export function checkAdmitter(sets: HeldSets, by: { person: string; key: string }, digest: string, what: 'invite' | 'admission'): void {
+export function checkAdmitter(
+  sets: HeldSets,
+  by: { person: string; key: string },
+  digest: string,
+  what: 'invite' | 'admission',
+): void {
   const found = findKey(sets.newest.set, by.key);
-  if (!found || found.person.id !== by.person) throw new TrustError(`${what}.signer_unknown`, `${by.key} is not a key of the person named`);
+  if (!found || found.person.id !== by.person)
+    throw new TrustError(`${what}.signer_unknown`, `${by.key} is not a key of the person named`);
   const { person, entry } = found;
-  if (entry.ended?.is === 'compromised' && !entry.ended.kept.includes(digest)) throw new TrustError(`${what}.key_compromised`, `the key ${by.key} of ${person.name} is compromised`);
-  if (entry.custody !== 'own') throw new TrustError(`${what}.custody`, `the key ${by.key} can be used by a server, so it admits nobody`);
-  if (!person.grants.admit) throw new TrustError(`${what}.not_granted`, `${person.name} may not admit machines or people`);
+  if (entry.ended?.is === 'compromised' && !entry.ended.kept.includes(digest))
+    throw new TrustError(`${what}.key_compromised`, `the key ${by.key} of ${person.name} is compromised`);
+  if (entry.custody !== 'own')
+    throw new TrustError(`${what}.custody`, `the key ${by.key} can be used by a server, so it admits nobody`);
+  if (!person.grants.admit)
+    throw new TrustError(`${what}.not_granted`, `${person.name} may not admit machines or people`);
 }

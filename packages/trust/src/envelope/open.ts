@@ -36,15 +36,20 @@ export function openEnvelope<T>(given: unknown, opening: Opening<T>): Opened<T> 
   const candidates = [...opening.candidates];
   const signedBy = envelope.signatures.map((signature) => {
     const bytes = decodeBase64(signature.sig);
-    const key = bytes && findSigner(bytes, encoded, signature.keyid, candidates, opening.mayNameItself ?? false);
+    const key =
+      bytes && findSigner(bytes, encoded, signature.keyid, candidates, opening.mayNameItself ?? false);
     if (key) return key;
     const isStranger = signature.keyid !== undefined && !candidates.includes(signature.keyid);
     if (bytes && isStranger && verifySignature(signature.keyid!, encoded, bytes)) {
       throw new TrustError('envelope.key_unknown', `signed by ${signature.keyid}, which may not sign this`);
     }
-    throw new TrustError('envelope.signature_bad', 'a signature does not fit the bytes, or is by nobody who may sign this');
+    throw new TrustError(
+      'envelope.signature_bad',
+      'a signature does not fit the bytes, or is by nobody who may sign this',
+    );
   });
-  if (new Set(signedBy).size !== signedBy.length) throw new TrustError('envelope.signature_bad', 'one key signed twice');
+  if (new Set(signedBy).size !== signedBy.length)
+    throw new TrustError('envelope.signature_bad', 'one key signed twice');
   return { value: parseChecked(payload, opening), digest, signedBy };
 }
 
@@ -54,23 +59,38 @@ export function envelopeDigest(given: Envelope): string {
 }
 
 /** For showing and for finding keys: nothing has been verified. Never decide anything by it. */
-export function readUnverified<T>(given: unknown, opening: Pick<Opening<T>, 'type' | 'check' | 'maxBytes'>): T {
+export function readUnverified<T>(
+  given: unknown,
+  opening: Pick<Opening<T>, 'type' | 'check' | 'maxBytes'>,
+): T {
   return parseChecked(readEnvelope(given, opening.type, opening.maxBytes).payload, opening);
 }
 
-function readEnvelope(given: unknown, type: PayloadType | undefined, maxBytes: number = BOUNDS.documentBytes) {
+function readEnvelope(
+  given: unknown,
+  type: PayloadType | undefined,
+  maxBytes: number = BOUNDS.documentBytes,
+) {
   if (!envelopeCheck.is(given)) throw new TrustError('envelope.malformed', 'this is not a DSSE envelope');
   if (type !== undefined && given.payloadType !== type) {
     throw new TrustError('envelope.type_wrong', `this is a ${given.payloadType}, not a ${type}`);
   }
-  if (given.payload.length > (maxBytes * 4) / 3 + 4) throw new TrustError('envelope.malformed', `the payload is larger than ${maxBytes} bytes`);
+  if (given.payload.length > (maxBytes * 4) / 3 + 4)
+    throw new TrustError('envelope.malformed', `the payload is larger than ${maxBytes} bytes`);
   const payload = decodeBase64(given.payload);
-  if (!payload) throw new TrustError('envelope.malformed', 'the payload is not in the one spelling of base64');
+  if (!payload)
+    throw new TrustError('envelope.malformed', 'the payload is not in the one spelling of base64');
   const encoded = preAuthenticationEncoding(given.payloadType, payload);
   return { envelope: given, payload, encoded, digest: digestOf(encoded) };
 }
 
-function findSigner(signature: Uint8Array, encoded: Uint8Array, hint: string | undefined, candidates: readonly string[], mayNameItself: boolean): string | undefined {
+function findSigner(
+  signature: Uint8Array,
+  encoded: Uint8Array,
+  hint: string | undefined,
+  candidates: readonly string[],
+  mayNameItself: boolean,
+): string | undefined {
   const isHintUsable = hint !== undefined && (mayNameItself || candidates.includes(hint));
   if (isHintUsable && verifySignature(hint, encoded, signature)) return hint;
   return candidates.find((key) => key !== hint && verifySignature(key, encoded, signature));
@@ -78,10 +98,14 @@ function findSigner(signature: Uint8Array, encoded: Uint8Array, hint: string | u
 
 function parseChecked<T>(payload: Uint8Array, opening: Pick<Opening<T>, 'check' | 'parse'>): T {
   const parsed = (opening.parse ?? parsePayload)(payload);
-  if ('fault' in parsed) throw new TrustError('envelope.payload_malformed', `the payload is refused: ${parsed.fault}`);
+  if ('fault' in parsed)
+    throw new TrustError('envelope.payload_malformed', `the payload is refused: ${parsed.fault}`);
   if (!opening.check.is(parsed.value)) {
     const [fault] = opening.check.faults(parsed.value);
-    throw new TrustError('envelope.payload_malformed', `the payload does not have its shape: ${fault?.pointer || '/'} ${fault?.detail ?? ''}`);
+    throw new TrustError(
+      'envelope.payload_malformed',
+      `the payload does not have its shape: ${fault?.pointer || '/'} ${fault?.detail ?? ''}`,
+    );
   }
   return parsed.value;
 }

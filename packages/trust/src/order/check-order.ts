@@ -9,7 +9,8 @@ import type { OpenedOrder } from './open-order.ts';
 
 /** From loosest to strictest. */
 const STRICTNESS: readonly Profile[] = ['bare', 'user', 'strict'];
-export const isAtLeast = (profile: Profile, floor: Profile): boolean => STRICTNESS.indexOf(profile) >= STRICTNESS.indexOf(floor);
+export const isAtLeast = (profile: Profile, floor: Profile): boolean =>
+  STRICTNESS.indexOf(profile) >= STRICTNESS.indexOf(floor);
 
 /** Check 4: the set that the order names is one of the chain held here; a newer one is to be fetched first. */
 export function checkSetNamed({ order }: OpenedOrder, sets: HeldSets): void {
@@ -17,13 +18,19 @@ export function checkSetNamed({ order }: OpenedOrder, sets: HeldSets): void {
 }
 
 /** Whether the chain after the sets held must be fetched before this order can be judged. */
-export const namesNewerSet = (named: SetRef, sets: HeldSets): boolean => named.version > sets.newest.set.version;
+export const namesNewerSet = (named: SetRef, sets: HeldSets): boolean =>
+  named.version > sets.newest.set.version;
 
 /** Check 5. @param newestWord see {@link isFresh} */
 export function checkFreshness(sets: HeldSets, newestWord: number, now: number): void {
   if (isFresh(sets, newestWord, now)) return;
-  const names = sets.newest.set.persons.filter((person) => sets.newest.set.changers.includes(person.id)).map((person) => person.name);
-  throw refuse('set.stale', `no word from ${names.join(' or ')} for more than ${Math.round(sets.newest.set.freshnessSeconds / 86_400)} days: one of them must use any writ command`);
+  const names = sets.newest.set.persons
+    .filter((person) => sets.newest.set.changers.includes(person.id))
+    .map((person) => person.name);
+  throw refuse(
+    'set.stale',
+    `no word from ${names.join(' or ')} for more than ${Math.round(sets.newest.set.freshnessSeconds / 86_400)} days: one of them must use any writ command`,
+  );
 }
 
 /** Check 6: what the signer set lets this person ask for. */
@@ -31,32 +38,52 @@ export function checkGrants({ order, person, entry }: OpenedOrder, sets: HeldSet
   const grant = person.grants.order;
   const who = person.name;
   if (grant === null) throw refuse('grant.order', `${who} may not submit orders`);
-  if (!isNamed(grant.queues, order.queue)) throw refuse('grant.queue', `${who} may not use the queue ${order.queue}`);
-  if (!isNamed(grant.projects, order.project)) throw refuse('grant.project', `${who} may not use the project ${order.project}`);
-  if (!isAtLeast(order.profile, grant.profile)) throw refuse('grant.profile', `${who} may not ask for less isolation than ${grant.profile}; the order asks for ${order.profile}`);
+  if (!isNamed(grant.queues, order.queue))
+    throw refuse('grant.queue', `${who} may not use the queue ${order.queue}`);
+  if (!isNamed(grant.projects, order.project))
+    throw refuse('grant.project', `${who} may not use the project ${order.project}`);
+  if (!isAtLeast(order.profile, grant.profile))
+    throw refuse(
+      'grant.profile',
+      `${who} may not ask for less isolation than ${grant.profile}; the order asks for ${order.profile}`,
+    );
   if (order.network && !grant.network) throw refuse('grant.network', `${who} may not ask for network`);
-  if (order.runAs !== null && !isNamed(grant.runAs, order.runAs)) throw refuse('grant.run_as', `${who} may not run as ${order.runAs}`);
+  if (order.runAs !== null && !isNamed(grant.runAs, order.runAs))
+    throw refuse('grant.run_as', `${who} may not run as ${order.runAs}`);
   checkDefinition(order, grant, who, sets);
   checkCustody(order, entry.custody, who);
 }
 
-function checkDefinition({ runs }: Order, grant: NonNullable<Grants['order']>, who: string, sets: HeldSets): void {
+function checkDefinition(
+  { runs }: Order,
+  grant: NonNullable<Grants['order']>,
+  who: string,
+  sets: HeldSets,
+): void {
   if (runs.is === 'command') {
     if (!grant.raw) throw refuse('grant.definition', `${who} may only run definitions`);
     return;
   }
-  if (!grant.definitions.includes('*') && !grant.definitions.includes(runs.digest)) throw refuse('grant.definition', `${who} may not run the definition ${runs.digest}`);
-  if (sets.newest.set.definitionsWithdrawn.includes(runs.digest)) throw refuse('grant.definition', `the definition ${runs.digest} was withdrawn`);
+  if (!grant.definitions.includes('*') && !grant.definitions.includes(runs.digest))
+    throw refuse('grant.definition', `${who} may not run the definition ${runs.digest}`);
+  if (sets.newest.set.definitionsWithdrawn.includes(runs.digest))
+    throw refuse('grant.definition', `the definition ${runs.digest} was withdrawn`);
 }
 
 /** A key that a server or its pages can use is worth what the server is worth, whatever its grant says. */
 function checkCustody(order: Order, custody: OpenedOrder['entry']['custody'], who: string): void {
   if (custody === 'own') return;
-  const isTooMuch = custody === 'server' ? order.runs.is !== 'definition' : order.profile !== 'strict' || order.network;
-  if (isTooMuch) throw refuse('grant.custody', `the key of ${who} is in the custody of a ${custody}: it may not sign this`);
+  const isTooMuch =
+    custody === 'server' ? order.runs.is !== 'definition' : order.profile !== 'strict' || order.network;
+  if (isTooMuch)
+    throw refuse(
+      'grant.custody',
+      `the key of ${who} is in the custody of a ${custody}: it may not sign this`,
+    );
 }
 
-const isNamed = (names: readonly string[], name: string): boolean => names.includes('*') || names.includes(name);
+const isNamed = (names: readonly string[], name: string): boolean =>
+  names.includes('*') || names.includes(name);
 
 export interface Times {
   readonly now: number;
@@ -71,10 +98,17 @@ export function checkTimes({ order }: OpenedOrder, times: Times): void {
   const tolerance = BOUNDS.clockToleranceSeconds * 1000;
   const now = Math.max(times.now, times.witnessed);
   const from = order.notBefore ?? order.issued;
-  if (order.notAfter <= times.purgedUpTo) throw refuse('order.purged', 'orders of that time have been forgotten here, so this one could be a repetition');
-  if (order.notAfter - Math.min(from, order.issued) > BOUNDS.orderSeconds * 1000) throw refuse('order.too_long', 'an order may be startable for 31 days at most');
-  if (now > order.notAfter) throw refuse('order.expired', `the order could start until ${new Date(order.notAfter).toISOString()}`);
-  if (now < from - tolerance) throw refuse('order.not_yet', `the order can start from ${new Date(from).toISOString()}`);
+  if (order.notAfter <= times.purgedUpTo)
+    throw refuse(
+      'order.purged',
+      'orders of that time have been forgotten here, so this one could be a repetition',
+    );
+  if (order.notAfter - Math.min(from, order.issued) > BOUNDS.orderSeconds * 1000)
+    throw refuse('order.too_long', 'an order may be startable for 31 days at most');
+  if (now > order.notAfter)
+    throw refuse('order.expired', `the order could start until ${new Date(order.notAfter).toISOString()}`);
+  if (now < from - tolerance)
+    throw refuse('order.not_yet', `the order can start from ${new Date(from).toISOString()}`);
 }
 
 /** What an agent knows about itself: measured, admitted, configured by its owner; never told by a server. */
@@ -91,52 +125,83 @@ export interface MachineFacts {
 export function checkMachine({ order }: OpenedOrder, machine: MachineFacts): void {
   const { admitted } = machine;
   const clause = order.machine;
-  if (!isNamed(admitted.queues, order.queue)) throw refuse('machine.queue', `this agent was admitted for the queues ${admitted.queues.join(', ')}, not ${order.queue}`);
-  if (clause.agents.length > 0 && !clause.agents.includes(admitted.identity)) throw refuse('machine.not_named', 'the order names other agents');
-  if (clause.excluded.includes(admitted.identity)) throw refuse('machine.excluded', 'the order excludes this agent');
-  if (clause.notAdmitted.includes(admitted.how)) throw refuse('machine.excluded', `the order excludes agents admitted ${admitted.how.replace('_', ' ')}`);
+  if (!isNamed(admitted.queues, order.queue))
+    throw refuse(
+      'machine.queue',
+      `this agent was admitted for the queues ${admitted.queues.join(', ')}, not ${order.queue}`,
+    );
+  if (clause.agents.length > 0 && !clause.agents.includes(admitted.identity))
+    throw refuse('machine.not_named', 'the order names other agents');
+  if (clause.excluded.includes(admitted.identity))
+    throw refuse('machine.excluded', 'the order excludes this agent');
+  if (clause.notAdmitted.includes(admitted.how))
+    throw refuse('machine.excluded', `the order excludes agents admitted ${admitted.how.replace('_', ' ')}`);
   for (const { fact, is } of clause.facts) {
-    if (machine[fact] !== is) throw refuse('machine.fact', `the order asks for ${fact} ${is}, this machine has ${machine[fact]}`);
+    if (machine[fact] !== is)
+      throw refuse('machine.fact', `the order asks for ${fact} ${is}, this machine has ${machine[fact]}`);
   }
   for (const wanted of clause.labels) {
-    const found = admitted.labels.some((label) => label.name === wanted.name && (wanted.value === null || label.value === wanted.value));
-    if (!found) throw refuse('machine.label', `the order asks for the label ${wanted.name}${wanted.value ? `=${wanted.value}` : ''}, which this agent was not admitted with`);
+    const found = admitted.labels.some(
+      (label) => label.name === wanted.name && (wanted.value === null || label.value === wanted.value),
+    );
+    if (!found)
+      throw refuse(
+        'machine.label',
+        `the order asks for the label ${wanted.name}${wanted.value ? `=${wanted.value}` : ''}, which this agent was not admitted with`,
+      );
   }
   chooseVariant(order, machine);
   chooseProfile(order, machine);
 }
 
 /** The first variant, in the order's own sequence, that this machine's measured facts match; nothing else chooses. */
-export function chooseVariant({ runs }: Order, machine: Pick<MachineFacts, 'os' | 'arch'>): { index: number; variant: Variant } {
-  if (runs.is !== 'command') throw refuse('definition.unavailable', 'this agent does not run definitions yet');
-  const index = runs.variants.findIndex(({ platform }) => (platform.os ?? machine.os) === machine.os && (platform.arch ?? machine.arch) === machine.arch);
+export function chooseVariant(
+  { runs }: Order,
+  machine: Pick<MachineFacts, 'os' | 'arch'>,
+): { index: number; variant: Variant } {
+  if (runs.is !== 'command')
+    throw refuse('definition.unavailable', 'this agent does not run definitions yet');
+  const index = runs.variants.findIndex(
+    ({ platform }) =>
+      (platform.os ?? machine.os) === machine.os && (platform.arch ?? machine.arch) === machine.arch,
+  );
   const variant = runs.variants[index];
-  if (!variant) throw refuse('machine.platform', `the order has no variant for ${machine.os} on ${machine.arch}`);
+  if (!variant)
+    throw refuse('machine.platform', `the order has no variant for ${machine.os} on ${machine.arch}`);
   return { index, variant };
 }
 
 /** The strictest profile offered. `bare` only where the order asks for it *and* the machine's owner offers it. */
-export function chooseProfile({ profile: floor, network }: Order, { profiles }: Pick<MachineFacts, 'profiles'>): Profile {
+export function chooseProfile(
+  { profile: floor, network }: Order,
+  { profiles }: Pick<MachineFacts, 'profiles'>,
+): Profile {
   const usable = profiles.filter((offer) => isAtLeast(offer.profile, floor) && (!network || offer.network));
   const bare = floor === 'bare' ? usable.find((offer) => offer.profile === 'bare') : undefined;
   const chosen = bare ?? usable[0];
   if (chosen) return chosen.profile;
   const offered = profiles.map((offer) => offer.profile).join(', ') || 'none';
-  if (network && profiles.some((offer) => isAtLeast(offer.profile, floor))) throw refuse('machine.network', 'the owner of this machine gives jobs no network');
-  throw refuse('machine.profile', `the order asks for ${floor} isolation at least; measured and offered here: ${offered}`);
+  if (network && profiles.some((offer) => isAtLeast(offer.profile, floor)))
+    throw refuse('machine.network', 'the owner of this machine gives jobs no network');
+  throw refuse(
+    'machine.profile',
+    `the order asks for ${floor} isolation at least; measured and offered here: ${offered}`,
+  );
 }
 
 /** What must hold in an order whoever reads it: the shape cannot say these. */
 export function checkSound({ order }: OpenedOrder): void {
   if (order.array.is === 'schedule') throw refuse('order.malformed', 'schedules are not run by this version');
   const count = taskCount(order.array);
-  if (count < 1 || count > BOUNDS.arraySize) throw refuse('order.malformed', `an array has 1 to ${BOUNDS.arraySize} tasks, this one ${count}`);
+  if (count < 1 || count > BOUNDS.arraySize)
+    throw refuse('order.malformed', `an array has 1 to ${BOUNDS.arraySize} tasks, this one ${count}`);
   if (order.notAfter <= order.issued) throw refuse('order.malformed', 'the order ends before it begins');
   if (order.runs.is === 'command') {
     for (const { command } of order.runs.variants) {
       const names = command.variables.map((variable) => variable.name);
       if (new Set(names).size !== names.length) throw refuse('order.malformed', 'a variable is set twice');
-      if (command.secrets.length > 0) throw refuse('secret.unavailable', 'secrets are not delivered by this version');
+      if (command.secrets.length > 0)
+        throw refuse('secret.unavailable', 'secrets are not delivered by this version');
       if (command.inputs.is === 'list') checkInputPaths(command.inputs.files.map((file) => file.path));
     }
   }
@@ -146,6 +211,7 @@ export function checkSound({ order }: OpenedOrder): void {
 export function checkInputPaths(paths: readonly string[]): void {
   const sorted = [...paths].map((path) => `${path}/`).sort();
   for (let at = 1; at < sorted.length; at += 1) {
-    if (sorted[at]!.startsWith(sorted[at - 1]!)) throw refuse('input.malformed', `two inputs share the path ${sorted[at - 1]!.slice(0, -1)}`);
+    if (sorted[at]!.startsWith(sorted[at - 1]!))
+      throw refuse('input.malformed', `two inputs share the path ${sorted[at - 1]!.slice(0, -1)}`);
   }
 }

@@ -32,11 +32,20 @@ const CODES: Record<string, RefusalCode> = {
  * Checks 2 and 3 of an agent's list: the envelope, then who signed it, as the newest set held has them.
  * A verifier of old results passes the set of that time as `under`.
  */
-export function openOrder(envelope: Envelope, sets: HeldSets, under: SignerSet = sets.newest.set): OpenedOrder {
+export function openOrder(
+  envelope: Envelope,
+  sets: HeldSets,
+  under: SignerSet = sets.newest.set,
+): OpenedOrder {
   const { value: order, digest, signedBy } = openAsOrder(envelope, under);
-  if (order.cluster !== sets.cluster) throw refuse('order.cluster_other', `the order is for cluster ${order.cluster}, this is ${sets.cluster}`);
+  if (order.cluster !== sets.cluster)
+    throw refuse('order.cluster_other', `the order is for cluster ${order.cluster}, this is ${sets.cluster}`);
   const found = findKey(under, order.key);
-  if (!found || found.person.id !== order.person) throw refuse('order.signer_unknown', `the key ${order.key} is not one of the person that the order names`);
+  if (!found || found.person.id !== order.person)
+    throw refuse(
+      'order.signer_unknown',
+      `the key ${order.key} is not one of the person that the order names`,
+    );
   checkKey(order, found.person, found.entry);
   checkCosigners(order, under, signedBy);
   return { order, digest, ...found };
@@ -44,36 +53,52 @@ export function openOrder(envelope: Envelope, sets: HeldSets, under: SignerSet =
 
 function openAsOrder(envelope: Envelope, under: SignerSet) {
   try {
-    return openEnvelope(envelope, { type: PAYLOAD_TYPES.order, check: orderCheck, candidates: allKeys(under), maxBytes: BOUNDS.orderBytes });
+    return openEnvelope(envelope, {
+      type: PAYLOAD_TYPES.order,
+      check: orderCheck,
+      candidates: allKeys(under),
+      maxBytes: BOUNDS.orderBytes,
+    });
   } catch (error) {
-    if (error instanceof TrustError && CODES[error.code]) throw new TrustError(CODES[error.code]!, error.message, { cause: error });
+    if (error instanceof TrustError && CODES[error.code])
+      throw new TrustError(CODES[error.code]!, error.message, { cause: error });
     throw error;
   }
 }
 
 function checkKey(order: Order, person: Person, entry: SignerKey): void {
   const whose = `the key ${entry.key} of ${person.name}`;
-  if (entry.ended?.is === 'compromised') throw refuse('order.key_compromised', `${whose} is compromised: nothing signed with it starts`);
-  if (entry.ended?.is === 'retired' && order.issued > entry.ended.since) throw refuse('order.key_retired', `${whose} was retired before this order was signed`);
-  if (entry.until !== null && order.issued > entry.until) throw refuse('order.key_expired', `${whose} had expired when it signed`);
+  if (entry.ended?.is === 'compromised')
+    throw refuse('order.key_compromised', `${whose} is compromised: nothing signed with it starts`);
+  if (entry.ended?.is === 'retired' && order.issued > entry.ended.since)
+    throw refuse('order.key_retired', `${whose} was retired before this order was signed`);
+  if (entry.until !== null && order.issued > entry.until)
+    throw refuse('order.key_expired', `${whose} had expired when it signed`);
   if (entry.form !== 'dsse') throw refuse('order.form_wrong', `${whose} signs in the form ${entry.form}`);
 }
 
 /** The submitter's signature and those of the co-signers named, no other; as many persons as the queue asks for. */
 function checkCosigners(order: Order, under: SignerSet, signedBy: readonly string[]): void {
   const named = [order.key, ...order.cosigners.map((cosigner) => cosigner.key)];
-  if (!signedBy.includes(order.key)) throw refuse('order.signature_bad', 'the order is not signed by the key that it names');
+  if (!signedBy.includes(order.key))
+    throw refuse('order.signature_bad', 'the order is not signed by the key that it names');
   const stranger = signedBy.find((key) => !named.includes(key));
-  if (stranger !== undefined) throw refuse('order.signature_unexpected', `${stranger} signed, and the order does not name it`);
+  if (stranger !== undefined)
+    throw refuse('order.signature_unexpected', `${stranger} signed, and the order does not name it`);
   const missing = named.find((key) => !signedBy.includes(key));
   if (missing !== undefined) throw refuse('order.cosigner_missing', `the signature of ${missing} is missing`);
   const persons = new Set([order.person]);
   for (const cosigner of order.cosigners) {
     const found = findKey(under, cosigner.key);
-    if (!found || found.person.id !== cosigner.person) throw refuse('order.signer_unknown', `the co-signer ${cosigner.key} is not in the signer set`);
+    if (!found || found.person.id !== cosigner.person)
+      throw refuse('order.signer_unknown', `the co-signer ${cosigner.key} is not in the signer set`);
     checkKey(order, found.person, found.entry);
     persons.add(cosigner.person);
   }
   const needed = under.queueRules.find((rule) => rule.queue === order.queue)?.persons ?? 1;
-  if (persons.size < needed) throw refuse('order.cosigner_missing', `the queue ${order.queue} asks for the signatures of ${needed} persons, this order has ${persons.size}`);
+  if (persons.size < needed)
+    throw refuse(
+      'order.cosigner_missing',
+      `the queue ${order.queue} asks for the signatures of ${needed} persons, this order has ${persons.size}`,
+    );
 }

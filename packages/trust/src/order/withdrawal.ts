@@ -8,8 +8,18 @@ import { allKeys, findKey } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
 
-export function makeWithdrawal(wish: { cluster: string; order: string; indexes: number[] | null; person: string; now: number }, signer: Signer): Sealed {
-  const withdrawal: Withdrawal = { format: 1, cluster: wish.cluster, order: wish.order, indexes: wish.indexes, by: { person: wish.person, key: signer.key }, time: wish.now };
+export function makeWithdrawal(
+  wish: { cluster: string; order: string; indexes: number[] | null; person: string; now: number },
+  signer: Signer,
+): Sealed {
+  const withdrawal: Withdrawal = {
+    format: 1,
+    cluster: wish.cluster,
+    order: wish.order,
+    indexes: wish.indexes,
+    by: { person: wish.person, key: signer.key },
+    time: wish.now,
+  };
   return seal(PAYLOAD_TYPES.withdrawal, withdrawal, [signer]);
 }
 
@@ -17,15 +27,36 @@ export function makeWithdrawal(wish: { cluster: string; order: string; indexes: 
  * By the order's own submitter, or by somebody with the grant `withdraw`: `isSubmitter` is what the caller knows of the order.
  * Codes: those of openEnvelope, `withdrawal.*`.
  */
-export function judgeWithdrawal(envelope: Envelope, sets: HeldSets, isSubmitter: (order: string, person: string) => boolean): Withdrawal {
-  const { value, signedBy } = openEnvelope(envelope, { type: PAYLOAD_TYPES.withdrawal, check: withdrawalCheck, candidates: allKeys(sets.newest.set) });
-  if (value.cluster !== sets.cluster) throw new TrustError('withdrawal.cluster_other', 'this withdrawal is of another cluster');
+export function judgeWithdrawal(
+  envelope: Envelope,
+  sets: HeldSets,
+  isSubmitter: (order: string, person: string) => boolean,
+): Withdrawal {
+  const { value, signedBy } = openEnvelope(envelope, {
+    type: PAYLOAD_TYPES.withdrawal,
+    check: withdrawalCheck,
+    candidates: allKeys(sets.newest.set),
+  });
+  if (value.cluster !== sets.cluster)
+    throw new TrustError('withdrawal.cluster_other', 'this withdrawal is of another cluster');
   const found = findKey(sets.newest.set, value.by.key);
-  if (!found || found.person.id !== value.by.person || signedBy.length !== 1 || signedBy[0] !== value.by.key || found.entry.ended !== null) {
-    throw new TrustError('withdrawal.signer_wrong', 'this withdrawal is not signed by a key of the person that it names');
+  if (
+    !found ||
+    found.person.id !== value.by.person ||
+    signedBy.length !== 1 ||
+    signedBy[0] !== value.by.key ||
+    found.entry.ended !== null
+  ) {
+    throw new TrustError(
+      'withdrawal.signer_wrong',
+      'this withdrawal is not signed by a key of the person that it names',
+    );
   }
   if (!isSubmitter(value.order, value.by.person) && !found.person.grants.withdraw) {
-    throw new TrustError('withdrawal.not_granted', `${found.person.name} may not withdraw the orders of others`);
+    throw new TrustError(
+      'withdrawal.not_granted',
+      `${found.person.name} may not withdraw the orders of others`,
+    );
   }
   return value;
 }

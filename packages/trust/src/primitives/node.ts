@@ -1,4 +1,13 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, hash, hkdfSync, sign, verify } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  hash,
+  hkdfSync,
+  sign,
+  verify,
+} from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
 /** The primitives as Node has them. Whatever else this package does is plain JavaScript over these. */
@@ -17,9 +26,14 @@ export const deriveKey = (secret: Uint8Array, purpose: string): Uint8Array =>
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
 
-export function ed25519FromSeed(seed: Uint8Array): { publicKey: Uint8Array; sign(bytes: Uint8Array): Uint8Array } {
+export function ed25519FromSeed(seed: Uint8Array): {
+  publicKey: Uint8Array;
+  sign(bytes: Uint8Array): Uint8Array;
+} {
   const key = createPrivateKey({ key: Buffer.concat([PKCS8_ED25519, seed]), format: 'der', type: 'pkcs8' });
-  const publicKey = createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(SPKI_ED25519.length);
+  const publicKey = createPublicKey(key)
+    .export({ format: 'der', type: 'spki' })
+    .subarray(SPKI_ED25519.length);
   return { publicKey, sign: (bytes) => sign(null, bytes, key) };
 }
 
@@ -39,7 +53,10 @@ export function generateP256(): P256Pair {
 }
 
 /** Signatures are ECDSA with SHA-256 in DER. */
-export function p256FromPkcs8(privateKey: Uint8Array): { publicKey: Uint8Array; sign(bytes: Uint8Array): Uint8Array } {
+export function p256FromPkcs8(privateKey: Uint8Array): {
+  publicKey: Uint8Array;
+  sign(bytes: Uint8Array): Uint8Array;
+} {
   const key = createPrivateKey({ key: Buffer.from(privateKey), format: 'der', type: 'pkcs8' });
   return {
     publicKey: createPublicKey(key).export({ format: 'der', type: 'spki' }),
@@ -61,13 +78,25 @@ function readKey(name: string, make: () => KeyObject): KeyObject {
   return key;
 }
 
-export function verifyEd25519(name: string, publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
-  const key = readKey(name, () => createPublicKey({ key: Buffer.concat([SPKI_ED25519, publicKey]), format: 'der', type: 'spki' }));
+export function verifyEd25519(
+  name: string,
+  publicKey: Uint8Array,
+  bytes: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const key = readKey(name, () =>
+    createPublicKey({ key: Buffer.concat([SPKI_ED25519, publicKey]), format: 'der', type: 'spki' }),
+  );
   return verify(null, bytes, key, signature);
 }
 
 /** @throws for bytes that are not a P-256 SubjectPublicKeyInfo. */
-export function verifyP256(name: string, spki: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
+export function verifyP256(
+  name: string,
+  spki: Uint8Array,
+  bytes: Uint8Array,
+  signature: Uint8Array,
+): boolean {
   const key = readKey(name, () => createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }));
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false;
   return verify('sha256', bytes, key, signature);

@@ -1,4 +1,13 @@
-import { BOUNDS, isIndexOf, PAYLOAD_TYPES, RECEIPT_PREDICATE_TYPE, RECEIPT_STATEMENT_TYPE, receiptCheck, receivedCheck, subjectsOf } from '@writ/contract';
+import {
+  BOUNDS,
+  isIndexOf,
+  PAYLOAD_TYPES,
+  RECEIPT_PREDICATE_TYPE,
+  RECEIPT_STATEMENT_TYPE,
+  receiptCheck,
+  receivedCheck,
+  subjectsOf,
+} from '@writ/contract';
 import type { Envelope, Order, Received, Receipt, ReceiptPredicate, SetRef } from '@writ/contract';
 import type { Admitted } from '../admission/admission.ts';
 import { isAtLeast } from '../order/check-order.ts';
@@ -9,7 +18,12 @@ import type { Signer } from '../keys.ts';
 import { TrustError } from '../trust-error.ts';
 
 export function makeReceipt(predicate: ReceiptPredicate, identity: Signer): Sealed {
-  const statement: Receipt = { _type: RECEIPT_STATEMENT_TYPE, subject: subjectsOf(predicate), predicateType: RECEIPT_PREDICATE_TYPE, predicate };
+  const statement: Receipt = {
+    _type: RECEIPT_STATEMENT_TYPE,
+    subject: subjectsOf(predicate),
+    predicateType: RECEIPT_PREDICATE_TYPE,
+    predicate,
+  };
   return seal(PAYLOAD_TYPES.receipt, statement, [identity]);
 }
 
@@ -20,17 +34,35 @@ export interface JudgedReceipt {
 
 /** A receipt by this admitted agent, whatever it is about. Codes: those of openEnvelope, `receipt.*`. */
 export function openReceipt(envelope: Envelope, cluster: string, admitted: Admitted): JudgedReceipt {
-  const { value, digest, signedBy } = openEnvelope(envelope, { type: PAYLOAD_TYPES.receipt, check: receiptCheck, candidates: [admitted.identity], maxBytes: BOUNDS.receiptBytes });
+  const { value, digest, signedBy } = openEnvelope(envelope, {
+    type: PAYLOAD_TYPES.receipt,
+    check: receiptCheck,
+    candidates: [admitted.identity],
+    maxBytes: BOUNDS.receiptBytes,
+  });
   const { predicate } = value;
-  if (predicate.cluster !== cluster) throw new TrustError('receipt.cluster_other', 'this receipt is of another cluster');
-  if (predicate.identity !== admitted.identity || signedBy.length !== 1) throw new TrustError('receipt.signer_wrong', 'this receipt is not signed by the agent that it names');
-  if (predicate.admission !== admitted.digest) throw new TrustError('receipt.admission_other', 'this receipt rests on another admission of that agent');
-  if (!isSameSubject(value.subject, subjectsOf(predicate))) throw new TrustError('receipt.subject_wrong', 'the subjects of this receipt are not its logs and outputs');
+  if (predicate.cluster !== cluster)
+    throw new TrustError('receipt.cluster_other', 'this receipt is of another cluster');
+  if (predicate.identity !== admitted.identity || signedBy.length !== 1)
+    throw new TrustError('receipt.signer_wrong', 'this receipt is not signed by the agent that it names');
+  if (predicate.admission !== admitted.digest)
+    throw new TrustError('receipt.admission_other', 'this receipt rests on another admission of that agent');
+  if (!isSameSubject(value.subject, subjectsOf(predicate)))
+    throw new TrustError(
+      'receipt.subject_wrong',
+      'the subjects of this receipt are not its logs and outputs',
+    );
   return { predicate, digest };
 }
 
 function isSameSubject(given: Receipt['subject'], wanted: Receipt['subject']): boolean {
-  return given.length === wanted.length && given.every((subject, at) => subject.name === wanted[at]!.name && subject.digest.sha256 === wanted[at]!.digest.sha256);
+  return (
+    given.length === wanted.length &&
+    given.every(
+      (subject, at) =>
+        subject.name === wanted[at]!.name && subject.digest.sha256 === wanted[at]!.digest.sha256,
+    )
+  );
 }
 
 export interface AboutOrder {
@@ -55,23 +87,45 @@ function checkEnded(predicate: ReceiptPredicate, order: Order): string | false {
   return (
     (agents.length > 0 && !agents.includes(predicate.identity) && 'the order names other agents') ||
     (excluded.includes(predicate.identity) && 'the order excludes this agent') ||
-    (predicate.profile !== null && !isAtLeast(predicate.profile, order.profile) && `it ran with less isolation (${predicate.profile}) than ordered (${order.profile})`) ||
-    (predicate.started !== null && predicate.started > order.notAfter && 'it started after the order had expired')
+    (predicate.profile !== null &&
+      !isAtLeast(predicate.profile, order.profile) &&
+      `it ran with less isolation (${predicate.profile}) than ordered (${order.profile})`) ||
+    (predicate.started !== null &&
+      predicate.started > order.notAfter &&
+      'it started after the order had expired')
   );
 }
 
 /** The submitter's program countersigns what reached it. */
-export function makeReceived(wish: { cluster: string; receipt: string; set: SetRef; person: string; now: number }, signer: Signer): Sealed {
-  const received: Received = { format: 1, cluster: wish.cluster, receipt: wish.receipt, by: { person: wish.person, key: signer.key }, set: wish.set, time: wish.now };
+export function makeReceived(
+  wish: { cluster: string; receipt: string; set: SetRef; person: string; now: number },
+  signer: Signer,
+): Sealed {
+  const received: Received = {
+    format: 1,
+    cluster: wish.cluster,
+    receipt: wish.receipt,
+    by: { person: wish.person, key: signer.key },
+    set: wish.set,
+    time: wish.now,
+  };
   return seal(PAYLOAD_TYPES.received, received, [signer]);
 }
 
 export function judgeReceived(envelope: Envelope, cluster: string, candidates: readonly string[]): Received {
-  const { value, signedBy } = openEnvelope(envelope, { type: PAYLOAD_TYPES.received, check: receivedCheck, candidates });
-  if (value.cluster !== cluster || signedBy.length !== 1 || signedBy[0] !== value.by.key) throw new TrustError('received.refused', 'this countersignature is not by the key that it names');
+  const { value, signedBy } = openEnvelope(envelope, {
+    type: PAYLOAD_TYPES.received,
+    check: receivedCheck,
+    candidates,
+  });
+  if (value.cluster !== cluster || signedBy.length !== 1 || signedBy[0] !== value.by.key)
+    throw new TrustError('received.refused', 'this countersignature is not by the key that it names');
   return value;
 }
 
 /** Did the task do what it was asked to? */
 export const hasSucceeded = (predicate: ReceiptPredicate): boolean =>
-  predicate.because === 'exit' && predicate.exit !== null && 'code' in predicate.exit && predicate.exit.code === 0;
+  predicate.because === 'exit' &&
+  predicate.exit !== null &&
+  'code' in predicate.exit &&
+  predicate.exit.code === 0;

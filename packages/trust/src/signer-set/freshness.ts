@@ -10,15 +10,30 @@ import type { HeldSets } from './held-sets.ts';
 
 /** A changer's word that, as of now, this is the newest set. */
 export function makeFreshness(sets: HeldSets, by: { person: string; signer: Signer }, now: number): Sealed {
-  const mark: Freshness = { format: 1, cluster: sets.cluster, set: setRef(sets.newest), time: now, person: by.person, key: by.signer.key };
+  const mark: Freshness = {
+    format: 1,
+    cluster: sets.cluster,
+    set: setRef(sets.newest),
+    time: now,
+    person: by.person,
+    key: by.signer.key,
+  };
   return seal(PAYLOAD_TYPES.freshness, mark, [by.signer]);
 }
 
 export function judgeFreshness(envelope: Envelope, sets: HeldSets): Freshness {
-  const { value, signedBy } = openEnvelope(envelope, { type: PAYLOAD_TYPES.freshness, check: freshnessCheck, candidates: allKeys(sets.newest.set) });
-  if (value.cluster !== sets.cluster) throw new TrustError('set.cluster_other', 'this freshness mark is of another cluster');
+  const { value, signedBy } = openEnvelope(envelope, {
+    type: PAYLOAD_TYPES.freshness,
+    check: freshnessCheck,
+    candidates: allKeys(sets.newest.set),
+  });
+  if (value.cluster !== sets.cluster)
+    throw new TrustError('set.cluster_other', 'this freshness mark is of another cluster');
   if (signedBy.length !== 1 || signedBy[0] !== value.key || !isChangersWord(sets, value.person, value.key)) {
-    throw new TrustError('set.mark_refused', 'only a person who may change the signer set can say that it is fresh');
+    throw new TrustError(
+      'set.mark_refused',
+      'only a person who may change the signer set can say that it is fresh',
+    );
   }
   heldSetAt(sets, value.set);
   return value;
@@ -27,7 +42,12 @@ export function judgeFreshness(envelope: Envelope, sets: HeldSets): Freshness {
 /** Whether what this key signs counts as a sign of life of somebody who may change the set. */
 export function isChangersWord(sets: HeldSets, person: string, key: string): boolean {
   const found = findKey(sets.newest.set, key);
-  return found?.person.id === person && found.entry.custody === 'own' && found.entry.ended === null && sets.newest.set.changers.includes(person);
+  return (
+    found?.person.id === person &&
+    found.entry.custody === 'own' &&
+    found.entry.ended === null &&
+    sets.newest.set.changers.includes(person)
+  );
 }
 
 /** @param newestWord the newest time in a changer's signature that was not ahead of this machine's clock. */

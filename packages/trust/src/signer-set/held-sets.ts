@@ -18,7 +18,11 @@ export interface HeldSets {
 }
 
 export const clusterIdOf = (firstSetDigest: string): string =>
-  encodeBase32(Uint8Array.from(firstSetDigest.slice('sha256:'.length).match(/../g) ?? [], (hex) => Number.parseInt(hex, 16)));
+  encodeBase32(
+    Uint8Array.from(firstSetDigest.slice('sha256:'.length).match(/../g) ?? [], (hex) =>
+      Number.parseInt(hex, 16),
+    ),
+  );
 
 export function firstSetDigestOf(cluster: string): string {
   const bytes = decodeBase32(cluster);
@@ -32,9 +36,11 @@ export function firstSetDigestOf(cluster: string): string {
  */
 export function startSets(envelope: Envelope, cluster?: string): HeldSets {
   const held = openSet(envelope);
-  if (held.set.version !== 1) throw new TrustError('set.version_skipped', `a chain begins with version 1, not ${held.set.version}`);
+  if (held.set.version !== 1)
+    throw new TrustError('set.version_skipped', `a chain begins with version 1, not ${held.set.version}`);
   const id = clusterIdOf(held.digest);
-  if (cluster !== undefined && cluster !== id) throw new TrustError('set.cluster_other', `this set begins cluster ${id}, not ${cluster}`);
+  if (cluster !== undefined && cluster !== id)
+    throw new TrustError('set.cluster_other', `this set begins cluster ${id}, not ${cluster}`);
   return { cluster: id, chain: [held], newest: held };
 }
 
@@ -43,10 +49,23 @@ export function followSet(sets: HeldSets, envelope: Envelope): HeldSets {
   const before = sets.newest;
   const held = openSet(envelope, before.set);
   const { version } = held.set;
-  if (version <= before.set.version) throw new TrustError('set.rolled_back', `version ${version} is not newer than the ${before.set.version} held`);
-  if (version !== before.set.version + 1) throw new TrustError('set.version_skipped', `version ${version} does not follow version ${before.set.version}`);
-  if ('nonce' in held.set || held.set.cluster !== sets.cluster) throw new TrustError('set.cluster_other', `this set is not of cluster ${sets.cluster}`);
-  if (held.set.previous !== before.digest) throw new TrustError('set.fork', `version ${held.set.version} follows another version ${before.set.version} than the one held`);
+  if (version <= before.set.version)
+    throw new TrustError(
+      'set.rolled_back',
+      `version ${version} is not newer than the ${before.set.version} held`,
+    );
+  if (version !== before.set.version + 1)
+    throw new TrustError(
+      'set.version_skipped',
+      `version ${version} does not follow version ${before.set.version}`,
+    );
+  if ('nonce' in held.set || held.set.cluster !== sets.cluster)
+    throw new TrustError('set.cluster_other', `this set is not of cluster ${sets.cluster}`);
+  if (held.set.previous !== before.digest)
+    throw new TrustError(
+      'set.fork',
+      `version ${held.set.version} follows another version ${before.set.version} than the one held`,
+    );
   return { cluster: sets.cluster, chain: [...sets.chain, held], newest: held };
 }
 
@@ -59,8 +78,16 @@ export function walkSets(envelopes: readonly Envelope[], cluster: string): HeldS
 /** The held set that a reference means. @throws `order.set_unknown` when it is newer, `order.set_fork` when the chain has another. */
 export function heldSetAt(sets: HeldSets, ref: SetRef): HeldSet {
   const held = sets.chain[ref.version - 1];
-  if (!held) throw new TrustError('order.set_unknown', `signer set version ${ref.version} is not known here (newest: ${sets.newest.set.version})`);
-  if (held.digest !== ref.digest) throw new TrustError('order.set_fork', `two signer sets call themselves version ${ref.version}: ${ref.digest} and ${held.digest}`);
+  if (!held)
+    throw new TrustError(
+      'order.set_unknown',
+      `signer set version ${ref.version} is not known here (newest: ${sets.newest.set.version})`,
+    );
+  if (held.digest !== ref.digest)
+    throw new TrustError(
+      'order.set_fork',
+      `two signer sets call themselves version ${ref.version}: ${ref.digest} and ${held.digest}`,
+    );
   return held;
 }
 
@@ -74,11 +101,16 @@ export function findKey(set: SignerSet, key: string): { person: Person; entry: S
   return undefined;
 }
 
-export const allKeys = (set: SignerSet): string[] => set.persons.flatMap((person) => person.keys.map((entry) => entry.key));
+export const allKeys = (set: SignerSet): string[] =>
+  set.persons.flatMap((person) => person.keys.map((entry) => entry.key));
 
 /** Signed by enough changers of the set before it and of itself, and by nobody else. */
 function openSet(envelope: Envelope, before?: SignerSet): HeldSet {
-  const { value: set, digest, signedBy } = openEnvelope(envelope, {
+  const {
+    value: set,
+    digest,
+    signedBy,
+  } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.signerSet,
     check: signerSetCheck,
     candidates: before ? changerKeys(before) : [],
@@ -89,11 +121,15 @@ function openSet(envelope: Envelope, before?: SignerSet): HeldSet {
   for (const judge of judges) {
     const persons = new Set(signedBy.map((key) => findChanger(judge, key)).filter((id) => id !== undefined));
     if (persons.size < judge.threshold) {
-      throw new TrustError('set.signatures_short', `version ${set.version} has ${persons.size} of the ${judge.threshold} persons whose signatures version ${judge.version} asks for`);
+      throw new TrustError(
+        'set.signatures_short',
+        `version ${set.version} has ${persons.size} of the ${judge.threshold} persons whose signatures version ${judge.version} asks for`,
+      );
     }
   }
   const stranger = signedBy.find((key) => judges.every((judge) => findChanger(judge, key) === undefined));
-  if (stranger) throw new TrustError('set.signature_unexpected', `${stranger} signed, and may not change this set`);
+  if (stranger)
+    throw new TrustError('set.signature_unexpected', `${stranger} signed, and may not change this set`);
   return { set, digest, envelope };
 }
 
@@ -101,7 +137,11 @@ function openSet(envelope: Envelope, before?: SignerSet): HeldSet {
 const changerKeys = (set: SignerSet): string[] =>
   set.persons
     .filter((person) => set.changers.includes(person.id))
-    .flatMap((person) => person.keys.filter((entry) => entry.custody === 'own' && entry.ended === null).map((entry) => entry.key));
+    .flatMap((person) =>
+      person.keys
+        .filter((entry) => entry.custody === 'own' && entry.ended === null)
+        .map((entry) => entry.key),
+    );
 
 function findChanger(set: SignerSet, key: string): string | undefined {
   return changerKeys(set).includes(key) ? findKey(set, key)?.person.id : undefined;
@@ -119,7 +159,9 @@ function checkSound(set: SignerSet): void {
     (!set.changers.every((id) => ids.includes(id)) && 'a changer is not among the persons') ||
     (set.threshold > set.changers.length && 'the threshold is higher than the number of changers');
   if (fault) throw new TrustError('set.malformed', `this signer set is refused: ${fault}`);
-  const weak = [...keys, ...(set.recovery === null ? [] : [set.recovery])].find((key) => key.startsWith('ed25519:') && !isStrongEd25519(key));
+  const weak = [...keys, ...(set.recovery === null ? [] : [set.recovery])].find(
+    (key) => key.startsWith('ed25519:') && !isStrongEd25519(key),
+  );
   if (weak) throw new TrustError('set.key_weak', `the key ${weak} is one under which anybody can sign`);
 }
 

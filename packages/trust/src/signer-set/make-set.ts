@@ -5,7 +5,15 @@ import type { Sealed } from '../envelope/seal.ts';
 import type { Signer } from '../keys.ts';
 
 export const ALL_GRANTS: Grants = {
-  order: { queues: ['*'], projects: ['*'], profile: 'bare', network: true, runAs: ['*'], raw: true, definitions: ['*'] },
+  order: {
+    queues: ['*'],
+    projects: ['*'],
+    profile: 'bare',
+    network: true,
+    runAs: ['*'],
+    raw: true,
+    definitions: ['*'],
+  },
   admit: true,
   author: true,
   secrets: true,
@@ -32,7 +40,16 @@ export function makeFirstSet(first: FirstSet, signer: Signer): Sealed {
         id: first.person.id,
         name: first.person.name,
         kind: 'person',
-        keys: [{ key: signer.key, name: first.person.keyName, form: 'dsse', custody: 'own', until: null, ended: null }],
+        keys: [
+          {
+            key: signer.key,
+            name: first.person.keyName,
+            form: 'dsse',
+            custody: 'own',
+            until: null,
+            ended: null,
+          },
+        ],
         grants: ALL_GRANTS,
       },
     ],
