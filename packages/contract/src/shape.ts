@@ -1,6 +1,9 @@
 import Type, { type Static, type TEnum, type TObject, type TProperties, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 
+/** The one way to write shapes: what stands above contract takes it from here. */
+export { Type, type Static };
+
 /** An object that refuses every field it does not name: an unknown field could be a restriction that this version would ignore. */
 export const shape = <P extends TProperties>(properties: P): TObject<P> =>
   Type.Object(properties, { additionalProperties: false });
