@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { describe, test } from 'node:test';
+import { withTree } from '../gates/plant-tree.ts';
+import { runProgram } from '../test/run-program.ts';
+import { buildPackage } from './build-package.ts';
+
+const TREE = {
+  'package.json': JSON.stringify({
+    version: '0.1.0',
+    license: 'Apache-2.0',
+    dependencies: { a: '1' },
+    scripts: { b: 'c' },
+  }),
+  LICENSE: 'the licence of Writ\n',
+  'README.md': '# Writ\n',
+  'packages/contract/package.json': JSON.stringify({
+    name: '@writ/contract',
+    type: 'module',
+    exports: './src/index.ts',
+  }),
+  'packages/contract/src/index.ts': `export const word: string = 'sealed';\n`,
+  'node_modules/old/package.json': JSON.stringify({
+    name: 'old',
+    version: '1.2.3',
+    license: 'ISC',
+    main: 'old.js',
+  }),
+  'node_modules/old/LICENSE': 'the licence of old\n',
+  'node_modules/old/old.js': `const { EventEmitter } = require('node:events');\nmodule.exports = { emitter: typeof EventEmitter };\n`,
+  'apps/cli/src/main.ts': `import old from 'old';\nimport { word } from '@writ/contract';\nconsole.log(word, old.emitter);\n`,
+  'apps/server/src/main.ts': `console.log('server');\n`,
+  'apps/agent/src/main.ts': `console.log('agent');\n`,
+  'apps/agent/src/launcher/main.ts': `console.log('launcher');\n`,
+};
+
+describe('the package', () => {
+  test('runs anywhere without other packages, CommonJS inside included', async () => {
+    await withTree(TREE, async (root) => {
+      const elsewhere = mkdtempSync(join(tmpdir(), 'writ-package-'));
+      try {
+        const { folder, files } = await buildPackage(root, join(root, 'dist'));
+        assert.deepEqual(Object.keys(files), ['cli.js', 'server.js', 'agent.js', 'launcher.js']);
+        cpSync(folder, elsewhere, { recursive: true });
+        for (const [file, says] of [
+          ['cli.js', 'sealed function\n'],
+          ['server.js', 'server\n'],
+          ['agent.js', 'agent\n'],
+          ['launcher.js', 'launcher\n'],
+        ] as const) {
+          const ended = await runProgram([process.execPath, join(elsewhere, file)], { cwd: '/', minutes: 1 });
+          assert.equal(ended.output, says);
+        }
+      } finally {
+        rmSync(elsewhere, { recursive: true, force: true });
+      }
+    });
+  });
+
+  test('has the command writ, no dependency and no script', async () => {
+    await withTree(TREE, async (root) => {
+      const { folder } = await buildPackage(root, join(root, 'dist'));
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
+        string,
+        unknown
+      >;
+      assert.equal(manifest['name'], 'writ');
+      assert.deepEqual(manifest['bin'], { writ: 'cli.js' });
+      assert.equal('dependencies' in manifest || 'scripts' in manifest, false);
+    });
+  });
+
+  test('can be read by every account whatever the umask, and carries the licences', async () => {
+    await withTree(TREE, async (root) => {
+      const umask = process.umask(0o077);
+      try {
+        const { folder } = await buildPackage(root, join(root, 'dist'));
+        const mode = (name: string): number => statSync(join(folder, name)).mode & 0o777;
+        assert.equal(mode('.'), 0o755);
+        assert.equal(mode('cli.js'), 0o755);
+        assert.equal(mode('server.js'), 0o644);
+        assert.equal(mode('package.json'), 0o644);
+        assert.match(
+          readFileSync(join(folder, 'LICENSES-OF-OTHERS'), 'utf8'),
+          /old 1\.2\.3 \(ISC\)\n\nthe licence of old/,
+        );
+      } finally {
+        process.umask(umask);
+      }
+    });
+  });
+
+  test('is not built in part', async () => {
+    const { 'apps/server/src/main.ts': _server, ...without } = TREE;
+    await withTree(without, async (root) => {
+      await assert.rejects(
+        buildPackage(root, join(root, 'dist')),
+        /apps\/server\/src\/main\.ts is not there/,
+      );
+    });
+  });
+});

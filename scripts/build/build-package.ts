@@ -1,0 +1,95 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+
+/** The programs of the published package: one file each, beside one another. */
+const PROGRAMS = {
+  cli: 'apps/cli/src/main.ts',
+  server: 'apps/server/src/main.ts',
+  agent: 'apps/agent/src/main.ts',
+  launcher: 'apps/agent/src/launcher/main.ts',
+} as const;
+
+// Some packages inside are CommonJS and ask for Node's modules by require.
+const REQUIRE = `import { createRequire as _createRequire } from 'node:module';\nconst require = _createRequire(import.meta.url);`;
+
+export type Built = { readonly folder: string; readonly files: Readonly<Record<string, number>> };
+
+/** Writes the package `writ`: bundles that need no other package, and no script runs when it is installed. */
+export async function buildPackage(root: string, folder: string): Promise<Built> {
+  const missing = Object.values(PROGRAMS).filter((entry) => !existsSync(join(root, entry)));
+  if (missing.length > 0) throw new Error(`cannot build the package: ${missing.join(', ')} is not there`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  // Whatever the umask: an account that only runs Writ must be able to read it.
+  chmodSync(folder, 0o755);
+  const files: Record<string, number> = {};
+  const inputs: Metafile['inputs'][] = [];
+  for (const [name, entry] of Object.entries(PROGRAMS)) {
+    const file = `${name}.js`;
+    const { metafile } = await build({
+      absWorkingDir: root,
+      entryPoints: [entry],
+      outfile: join(folder, file),
+      bundle: true,
+      platform: 'node',
+      target: 'node24',
+      format: 'esm',
+      banner: { js: name === 'cli' ? `#!/usr/bin/env node\n${REQUIRE}` : REQUIRE },
+      legalComments: 'none',
+      logLevel: 'error',
+      metafile: true,
+    });
+    chmodSync(join(folder, file), name === 'cli' ? 0o755 : 0o644);
+    inputs.push(metafile.inputs);
+    files[file] = Object.values(metafile.outputs)[0]?.bytes ?? 0;
+  }
+  write(folder, 'package.json', `${JSON.stringify(manifest(root), null, 2)}\n`);
+  write(folder, 'LICENSE', readFileSync(join(root, 'LICENSE'), 'utf8'));
+  write(folder, 'README.md', readFileSync(join(root, 'README.md'), 'utf8'));
+  write(folder, 'LICENSES-OF-OTHERS', licencesOf(root, inputs));
+  return { folder, files };
+}
+
+function manifest(root: string): object {
+  const { version, description, license } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  ) as Record<string, unknown>;
+  return {
+    name: 'writ',
+    version,
+    description,
+    license,
+    type: 'module',
+    engines: { node: '>=24' },
+    bin: { writ: 'cli.js' },
+    files: ['*.js', 'LICENSES-OF-OTHERS'],
+  };
+}
+
+// The licences of what is bundled ask to be passed on with it.
+function licencesOf(root: string, inputs: readonly Metafile['inputs'][]): string {
+  const folders = new Set(
+    inputs
+      .flatMap((files) => Object.keys(files))
+      .flatMap((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
+  );
+  return [...folders]
+    .toSorted()
+    .map((folder) => {
+      const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license', 'LICENCE', 'COPYING']
+        .map((name) => join(root, folder, name))
+        .find((path) => existsSync(path));
+      const { name, version, license } = JSON.parse(
+        readFileSync(join(root, folder, 'package.json'), 'utf8'),
+      ) as Record<string, string>;
+      return `${name} ${version} (${license})\n\n${file ? readFileSync(file, 'utf8').trim() : ''}\n`;
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+function write(folder: string, name: string, text: string): void {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
+}
