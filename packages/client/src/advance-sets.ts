@@ -1,0 +1,84 @@
+import { type Envelope, type TrustView } from '@writ/contract';
+import {
+  type Admitted,
+  envelopeDigest,
+  followSet,
+  type HeldSets,
+  judgeAdmission,
+  TrustError,
+} from '@writ/trust';
+import { ClientError } from './client-error.ts';
+
+/**
+ * Walks from the pinned chain to the newest version shown, each step judged. What is shown may be shorter than what is
+ * held (a server that withholds), but never another chain.
+ *
+ * @throws ClientError `set.unverified`
+ */
+export function advanceSets(held: HeldSets, shown: readonly Envelope[]): HeldSets {
+  try {
+    for (const [at, envelope] of shown.slice(0, held.chain.length).entries()) {
+      if (envelopeDigest(envelope) !== held.chain[at]?.digest) {
+        throw new TrustError('set.fork', `version ${at + 1} is another than the one pinned here`);
+      }
+    }
+    return shown.slice(held.chain.length).reduce(followSet, held);
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error;
+    throw new ClientError(
+      'set.unverified',
+      `The signer sets that the server shows are refused (${error.code}): ${error.message}.`,
+      { cause: error },
+    );
+  }
+}
+
+export interface ShownAdmission {
+  readonly admission: Envelope;
+  readonly invite: Envelope | null;
+}
+
+export interface VerifiedAdmission extends ShownAdmission {
+  readonly admitted: Admitted;
+}
+
+/** The admissions that are the word of a signer with the grant `admit`, by their digests. The others are left out. */
+export function verifyAdmissions(
+  sets: HeldSets,
+  shown: readonly ShownAdmission[],
+): Map<string, VerifiedAdmission> {
+  const verified = new Map<string, VerifiedAdmission>();
+  for (const { admission, invite } of shown) {
+    try {
+      const admitted = judgeAdmission(admission, invite, sets);
+      verified.set(admitted.digest, { admission, invite, admitted });
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error;
+    }
+  }
+  return verified;
+}
+
+/** @returns the newest verified admission of that name that nothing supersedes and no signer set removed. */
+export function findAgent(sets: HeldSets, trust: TrustView, name: string): Admitted {
+  const admissions = [...verifyAdmissions(sets, trust.admissions).values()].map(({ admitted }) => admitted);
+  const superseded = new Set(admissions.map(({ supersedes }) => supersedes));
+  const removed = new Set(sets.newest.set.agentsRemoved.map(({ identity }) => identity));
+  const [found, second] = admissions
+    .filter((agent) => agent.name === name && !superseded.has(agent.digest) && !removed.has(agent.identity))
+    .sort((a, b) => b.time - a.time);
+  if (found === undefined) {
+    const names = [...new Set(admissions.map((agent) => agent.name))].join(', ');
+    throw new ClientError(
+      'agent.unknown',
+      `No agent that a signer admitted is called ${name}. Admitted: ${names || 'none'}.`,
+    );
+  }
+  if (second !== undefined && second.identity !== found.identity && second.time === found.time) {
+    throw new ClientError(
+      'agent.unknown',
+      `Two agents were admitted as ${name} at once: name one by its identity key.`,
+    );
+  }
+  return found;
+}

@@ -1,0 +1,149 @@
+import {
+  BOUNDS,
+  DEFAULTS,
+  type Inputs,
+  type Order,
+  orderCheck,
+  type SetRef,
+  taskCount,
+} from '@writ/contract';
+import { ClientError } from './client-error.ts';
+
+/** What a person asks for. What is left out takes the program's defaults: nothing comes from a server. */
+export interface OrderWish {
+  readonly argv: readonly string[];
+  readonly variables?: readonly { readonly name: string; readonly value: string }[] | undefined;
+  readonly inputs?: Inputs | undefined;
+  readonly outputs?: readonly string[] | undefined;
+  /** Fail the job when an output pattern matches nothing. */
+  readonly outputsRequired?: boolean | undefined;
+  readonly queue?: string | undefined;
+  readonly project?: string | undefined;
+  /** `value` null: any. */
+  readonly labels?: readonly { readonly name: string; readonly value: string | null }[] | undefined;
+  /** Identity keys, taken from verified admissions. None: any agent. */
+  readonly agents?: readonly string[] | undefined;
+  readonly array?: Order['array'] | undefined;
+  readonly maxAttempts?: number | undefined;
+  readonly retryOnFailure?: boolean | undefined;
+  readonly profile?: Order['profile'] | undefined;
+  readonly network?: boolean | undefined;
+  readonly timeSeconds?: number | undefined;
+  readonly memoryBytes?: number | undefined;
+  readonly pids?: number | undefined;
+  readonly diskBytes?: number | undefined;
+  /** How long after `issued` it may still start. */
+  readonly notAfterSeconds?: number | undefined;
+}
+
+/** Who orders: all of it from this side's own pins and randomness. */
+export interface OrderedBy {
+  readonly cluster: string;
+  readonly set: SetRef;
+  readonly person: string;
+  readonly key: string;
+  /** 128 random bits (`newId`): the job's id and idempotency key. */
+  readonly job: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * Writes the order that a person asks for. It never copies anything that a server said.
+ * Refuses (`order.invalid`, with the fields) what no agent would take.
+ *
+ * @example
+ * const order = buildOrder({ argv: ['uname', '-a'] }, { cluster, set: held.newest, person, key, job, now });
+ */
+export function buildOrder(wish: OrderWish, by: OrderedBy): Order {
+  const order = {
+    format: 1,
+    cluster: by.cluster,
+    job: by.job,
+    person: by.person,
+    key: by.key,
+    cosigners: [],
+    set: { version: by.set.version, digest: by.set.digest },
+    queue: wish.queue ?? DEFAULTS.queue,
+    project: wish.project ?? DEFAULTS.project,
+    runs: {
+      is: 'command',
+      variants: [
+        {
+          platform: { os: null, arch: null },
+          command: {
+            argv: [...wish.argv],
+            variables: (wish.variables ?? []).map(({ name, value }) => ({ name, value })),
+            inputs: wish.inputs ?? { is: 'list', files: [] },
+            secrets: [],
+          },
+        },
+      ],
+    },
+    outputs: { patterns: [...(wish.outputs ?? [])], required: wish.outputsRequired ?? false },
+    limits: {
+      timeSeconds: wish.timeSeconds ?? DEFAULTS.timeLimitSeconds,
+      cpuSeconds: null,
+      cpus: null,
+      memoryBytes: wish.memoryBytes ?? DEFAULTS.memoryBytes,
+      pids: wish.pids ?? DEFAULTS.pids,
+      diskBytes: wish.diskBytes ?? DEFAULTS.diskBytes,
+      outputBytes: DEFAULTS.outputBytes,
+      logBytes: DEFAULTS.logBytes,
+      logRate: null,
+      cancelGraceSeconds: DEFAULTS.cancelGraceSeconds,
+    },
+    profile: wish.profile ?? 'strict',
+    network: wish.network ?? false,
+    runAs: null,
+    machine: {
+      facts: [],
+      labels: (wish.labels ?? []).map(({ name, value }) => ({ name, value })),
+      agents: [...(wish.agents ?? [])],
+      excluded: [],
+      notAdmitted: [],
+    },
+    array: wish.array ?? { is: 'one' },
+    maxAttempts: wish.maxAttempts ?? DEFAULTS.maxAttempts,
+    retryOnFailure: wish.retryOnFailure ?? false,
+    children: null,
+    issued: by.now,
+    notBefore: null,
+    notAfter: by.now + (wish.notAfterSeconds ?? DEFAULTS.submitNotAfterSeconds) * 1000,
+  };
+  if (!orderCheck.is(order)) {
+    const errors = orderCheck.faults(order);
+    const list = errors.map(({ pointer, detail }) => `${pointer} ${detail}`).join('; ');
+    throw new ClientError('order.invalid', `No agent would read this order: ${list}.`, { errors });
+  }
+  refuseWhatAgentsRefuse(order, wish);
+  return order;
+}
+
+function refuseWhatAgentsRefuse(order: Order, wish: OrderWish): void {
+  const tasks = taskCount(order.array);
+  if (tasks < 1 || tasks > BOUNDS.arraySize) {
+    throw invalid('/array', `an array has 1 to ${BOUNDS.arraySize} tasks, this one ${tasks}`);
+  }
+  if (order.notAfter - order.issued > BOUNDS.orderSeconds * 1000) {
+    throw invalid('/notAfter', 'an order may be startable for 31 days at most');
+  }
+  const names = (wish.variables ?? []).map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw invalid('/variables', `the variable ${twice} is given twice`);
+  const reserved = names.find((name) => name.startsWith('WRIT_'));
+  if (reserved !== undefined)
+    throw invalid('/variables', `${reserved}: names that begin with WRIT_ are the agent's`);
+  const bytes = new TextEncoder().encode(JSON.stringify(order)).length;
+  if (bytes > BOUNDS.orderBytes) {
+    throw invalid(
+      '',
+      `the order is ${bytes} bytes long, at most ${BOUNDS.orderBytes} are taken: send long values as an input file`,
+    );
+  }
+}
+
+const invalid = (pointer: string, detail: string): ClientError =>
+  new ClientError('order.invalid', `This order cannot be written: ${detail}.`, {
+    errors: [{ pointer, detail }],
+  });

@@ -1,0 +1,71 @@
+import { type JobEvent, jobEventCheck } from '@writ/contract';
+import { ClientError } from './client-error.ts';
+import type { Client } from './connect.ts';
+import { readEvents } from './read-events.ts';
+
+export interface Following {
+  readonly signal: AbortSignal;
+  /** Waits that many milliseconds, or until the signal. */
+  readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Id of the last event that was seen, to go on from there. */
+  readonly after?: string | undefined;
+  /** Told when the connection is lost and when it is back; following goes on by itself. */
+  readonly onConnection?: ((is: 'lost' | 'back') => void) | undefined;
+}
+
+export interface SeenEvent {
+  readonly id: string | undefined;
+  readonly event: JobEvent;
+}
+
+const longestWaitMs = 5_000;
+
+/**
+ * Follows a job to its end, through lost connections and restarts of the server: each new connection goes on after the
+ * last event seen (`Last-Event-ID`). What is told here is the server's word.
+ *
+ * @example
+ * for await (const { event } of followJob(client, id, { signal, wait })) if (event.is === 'job') console.log(event.job.state);
+ */
+export async function* followJob(
+  client: Client,
+  id: string,
+  following: Following,
+): AsyncGenerator<SeenEvent, void, undefined> {
+  const { signal, wait, onConnection } = following;
+  let { after } = following;
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      const body = await client.openEvents(id, after, signal);
+      if (failures > 0) onConnection?.('back');
+      failures = 0;
+      for await (const { id: eventId, data } of readEvents(body)) {
+        after = eventId ?? after;
+        const event: unknown = JSON.parse(data);
+        if (!jobEventCheck.is(event)) {
+          throw new ClientError(
+            'answer.malformed',
+            'The server told of an event that this program does not know.',
+          );
+        }
+        yield { id: after, event };
+        if (event.is === 'job' && event.job.ended !== null) return;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isPassing(error)) throw error;
+    }
+    if (failures === 0) onConnection?.('lost');
+    failures += 1;
+    await wait(Math.min(longestWaitMs, 100 * 2 ** Math.min(failures, 6)), signal);
+  }
+}
+
+/** What a restart of the server looks like from here. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof ClientError)) return !(error instanceof SyntaxError);
+  return (
+    error.code === 'server.unreachable' || error.code === 'server.stopping' || error.code === 'request.rate'
+  );
+}

@@ -1,0 +1,11 @@
+export * from './advance-sets.ts';
+export * from './build-order.ts';
+export * from './cancel-job.ts';
+export * from './client-error.ts';
+export * from './connect.ts';
+export * from './exit-code.ts';
+export * from './follow-job.ts';
+export * from './read-results.ts';
+export * from './submit-job.ts';
+export { bodyOf, type Fetch, type Server } from './send-request.ts';
+export * from './verify-results.ts';

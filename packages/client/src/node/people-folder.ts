@@ -1,0 +1,175 @@
+import path from 'node:path';
+import {
+  check,
+  type Check,
+  ClusterId,
+  decodeBase64Url,
+  Ed25519Key,
+  encodeBase64Url,
+  Envelope,
+  Id,
+  Name,
+  type Static,
+  Type,
+} from '@writ/contract';
+import { type HeldSets, type Signer, signerFromSeed, walkSets } from '@writ/trust';
+import { ClientError } from '../client-error.ts';
+import { readPrivateFile, writePrivateFile } from './private-file.ts';
+
+const closed = { additionalProperties: false } as const;
+
+/** How a cluster is reached from here, and as whom. */
+export const Context = Type.Object(
+  {
+    name: Name,
+    cluster: ClusterId,
+    reach: Type.Union([
+      Type.Object({ is: Type.Literal('socket'), state: Type.String() }, closed),
+      Type.Object({ is: Type.Literal('tls'), url: Type.String({ pattern: '^https://[^/]+$' }) }, closed),
+    ]),
+    person: Type.Union([Id, Type.Null()]),
+  },
+  closed,
+);
+export type Context = Static<typeof Context>;
+const contextsCheck = check(
+  Type.Object(
+    { format: Type.Literal(1), current: Type.Union([Name, Type.Null()]), contexts: Type.Array(Context) },
+    closed,
+  ),
+);
+export interface Contexts {
+  readonly format: 1;
+  readonly current: string | null;
+  readonly contexts: readonly Context[];
+}
+
+const keyCheck = check(
+  Type.Object(
+    {
+      format: Type.Literal(1),
+      person: Id,
+      name: Type.String(),
+      key: Ed25519Key,
+      seed: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+    },
+    closed,
+  ),
+);
+const setsCheck = check(
+  Type.Object({ format: Type.Literal(1), sets: Type.Array(Envelope, { minItems: 1 }) }, closed),
+);
+const ordersCheck = check(Type.Object({ format: Type.Literal(1), order: Envelope }, closed));
+
+export interface PersonKey {
+  readonly person: string;
+  /** `ana@ana-pc`. */
+  readonly name: string;
+  readonly signer: Signer;
+}
+
+/** What one person's programs keep on this machine: contexts, keys, pinned signer sets, orders that were signed. All 0600. */
+export class PeopleFolder {
+  readonly folder: string;
+
+  /** @param folder usually `$XDG_CONFIG_HOME/writ`. */
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  async readContexts(): Promise<Contexts> {
+    return (await this.#read('contexts.json', contextsCheck)) ?? { format: 1, current: null, contexts: [] };
+  }
+
+  async writeContexts(contexts: Contexts): Promise<void> {
+    await this.#write('contexts.json', contexts);
+  }
+
+  async writeKey(key: { person: string; name: string; seed: Uint8Array }): Promise<PersonKey> {
+    const signer = signerFromSeed(key.seed);
+    await this.#write(`keys/${key.person}.json`, {
+      format: 1,
+      person: key.person,
+      name: key.name,
+      key: signer.key,
+      seed: encodeBase64Url(key.seed),
+    });
+    return { person: key.person, name: key.name, signer };
+  }
+
+  /** @throws ClientError `key.missing`, `key.malformed`, `file.mode` */
+  async readKey(person: string): Promise<PersonKey> {
+    const kept = await this.#read(`keys/${person}.json`, keyCheck, 'key.malformed');
+    if (kept === undefined) {
+      throw new ClientError(
+        'key.missing',
+        `The signing key ${path.join(this.folder, 'keys', `${person}.json`)} is not here.`,
+      );
+    }
+    const signer = signerFromSeed(decodeBase64Url(kept.seed) ?? new Uint8Array());
+    if (signer.key !== kept.key || kept.person !== person) {
+      throw new ClientError(
+        'key.malformed',
+        `The parts of the signing key in keys/${person}.json do not belong together.`,
+      );
+    }
+    return { person, name: kept.name, signer };
+  }
+
+  /** The pinned chain of a cluster; each version is checked again as it is read. */
+  async readSets(cluster: string): Promise<HeldSets | undefined> {
+    const kept = await this.#read(`clusters/${cluster}/sets.json`, setsCheck);
+    if (kept === undefined) return undefined;
+    return walkSets(kept.sets, cluster);
+  }
+
+  async writeSets(sets: HeldSets): Promise<void> {
+    await this.#write(`clusters/${sets.cluster}/sets.json`, {
+      format: 1,
+      sets: sets.chain.map(({ envelope }) => envelope),
+    });
+  }
+
+  /** Before it is sent, so that sending it again sends the same bytes. */
+  async writeOrder(cluster: string, job: string, order: Envelope): Promise<void> {
+    await this.#write(`clusters/${cluster}/orders/${job}.json`, { format: 1, order });
+    await this.#write(`clusters/${cluster}/last.json`, { format: 1, job });
+  }
+
+  async readOrder(cluster: string, job: string): Promise<Envelope | undefined> {
+    return (await this.#read(`clusters/${cluster}/orders/${job}.json`, ordersCheck))?.order;
+  }
+
+  /** The job that was submitted last from here. */
+  async readLast(cluster: string): Promise<string | undefined> {
+    return (await this.#read(`clusters/${cluster}/last.json`, lastCheck))?.job;
+  }
+
+  async #read<T>(
+    name: string,
+    shape: Check<T>,
+    code: 'file.malformed' | 'key.malformed' = 'file.malformed',
+  ): Promise<T | undefined> {
+    const file = path.join(this.folder, name);
+    const text = await readPrivateFile(file);
+    if (text === undefined) return undefined;
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      value = undefined;
+    }
+    if (!shape.is(value))
+      throw new ClientError(
+        code,
+        `${file} is not what this program wrote. Put it back from a copy, or move it away.`,
+      );
+    return value;
+  }
+
+  async #write(name: string, value: unknown): Promise<void> {
+    await writePrivateFile(path.join(this.folder, name), `${JSON.stringify(value)}\n`);
+  }
+}
+
+const lastCheck = check(Type.Object({ format: Type.Literal(1), job: Id }, closed));

@@ -1,0 +1,53 @@
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { ClientError } from '../client-error.ts';
+
+/** @returns undefined when there is no such file. Refuses files that other people may read or that are not the caller's. */
+export async function readPrivateFile(file: string): Promise<string | undefined> {
+  let handle;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new ClientError('file.malformed', `${file} cannot be opened (${code ?? ''}).`, { cause: error });
+  }
+  await using opened = handle;
+  const { mode, uid } = await opened.stat();
+  if (process.platform !== 'win32') {
+    if ((mode & 0o077) !== 0) {
+      const shown = (mode & 0o777).toString(8).padStart(4, '0');
+      throw new ClientError(
+        'file.mode',
+        `${file} has mode ${shown}: others may read or change it. If nobody did, run: chmod 600 '${file}'`,
+      );
+    }
+    if (uid !== process.geteuid?.())
+      throw new ClientError(
+        'file.mode',
+        `${file} belongs to the account ${uid}, not to the one that runs this.`,
+      );
+  }
+  return await opened.readFile('utf8');
+}
+
+/** Durable and whole or not at all: 0600, in a folder 0700. */
+export async function writePrivateFile(file: string, text: string): Promise<void> {
+  const folder = path.dirname(file);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const temporary = `${file}.${process.pid}.new`;
+  try {
+    {
+      await using handle = await open(temporary, 'w', 0o600);
+      await handle.writeFile(text);
+      await handle.sync();
+    }
+    await rename(temporary, file);
+    await using above = await open(folder, 'r');
+    await above.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

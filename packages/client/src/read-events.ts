@@ -1,0 +1,33 @@
+export interface ServerSentEvent {
+  /** Undefined when the event says none: the last one said holds. */
+  readonly id: string | undefined;
+  readonly data: string;
+}
+
+/** The stream of https://html.spec.whatwg.org/multipage/server-sent-events.html, without event types and retry times. */
+export async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+): AsyncGenerator<ServerSentEvent, void, undefined> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let id: string | undefined;
+  let data: string[] = [];
+  for await (const chunk of body) {
+    text += decoder.decode(chunk, { stream: true });
+    let end: number;
+    while ((end = text.search(/\r\n|\n|\r(?!$)/)) >= 0) {
+      const line = text.slice(0, end);
+      text = text.slice(end + (text.startsWith('\r\n', end) ? 2 : 1));
+      if (line === '') {
+        if (data.length > 0) yield { id, data: data.join('\n') };
+        data = [];
+      } else if (line.startsWith('data:')) {
+        data.push(valueOf(line, 5));
+      } else if (line.startsWith('id:')) {
+        id = valueOf(line, 3);
+      }
+    }
+  }
+}
+
+const valueOf = (line: string, from: number): string => line.slice(line[from] === ' ' ? from + 1 : from);

@@ -1,0 +1,60 @@
+import type { Envelope, ReceiptView, TrustView } from '@writ/contract';
+import type { HeldSets, OpenedOrder } from '@writ/trust';
+import { advanceSets } from './advance-sets.ts';
+import { ClientError } from './client-error.ts';
+import { allOf, type Client } from './connect.ts';
+import { ResultVerifier, type VerifiedResult, verifyOrder } from './verify-results.ts';
+
+export interface JobToVerify {
+  readonly job: string;
+  /** The pinned chain. */
+  readonly sets: HeldSets;
+  /** The signed bytes, when they were made here. */
+  readonly kept?: Envelope | undefined;
+}
+
+export interface VerifiedJob {
+  readonly order: OpenedOrder;
+  readonly envelope: Envelope;
+  /** Advanced as far as the server showed: keep it as the new pin. */
+  readonly sets: HeldSets;
+  readonly trust: TrustView;
+  readonly verifier: ResultVerifier;
+}
+
+/** Asks for the order (unless it was signed here) and the trust documents, and judges them. */
+export async function readVerifiedJob(
+  client: Client,
+  { job, sets, kept }: JobToVerify,
+): Promise<VerifiedJob> {
+  const [trust, envelope] = await Promise.all([client.readTrust(), kept ?? client.readOrder(job)]);
+  const advanced = advanceSets(sets, trust.sets);
+  const order = verifyOrder(envelope, job, advanced);
+  return { order, envelope, sets: advanced, trust, verifier: new ResultVerifier(order, advanced, trust) };
+}
+
+/**
+ * The accepted results of a job, each verified: exit code and outputs are what an admitted agent signed, or this throws.
+ *
+ * @param only one task.
+ */
+export async function* readResults(
+  client: Client,
+  { order, verifier }: VerifiedJob,
+  only?: number,
+): AsyncGenerator<VerifiedResult, void, undefined> {
+  const seen = new Set<number>();
+  for await (const view of allOf<ReceiptView>((asked) =>
+    client.listReceipts(order.order.job, { ...asked, index: only }),
+  )) {
+    if (!view.isAccepted) continue;
+    if (seen.has(view.index)) {
+      throw new ClientError(
+        'receipt.unverified',
+        `The server shows two accepted results of task ${order.order.job}.${view.index}.`,
+      );
+    }
+    seen.add(view.index);
+    yield verifier.verify(view, view.index);
+  }
+}
