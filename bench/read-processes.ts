@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  /** Arguments, joined by spaces. */
+  readonly line: string;
+  /** CPU time of itself and of everything it started and waited for. */
+  readonly cpuMs: number;
+  /** Memory that is its own, and its share of what it shares. */
+  readonly memoryBytes: number;
+}
+
+const TICKS_A_SECOND = 100;
+
+/** Everything that runs now because of the programs whose command line names `folder`: they and what they started. */
+export function readProcesses(folder: string): Process[] {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => readProcess(Number(name)) ?? []);
+  const children = Map.groupBy(all, (one) => one.parent);
+  const found = new Set<Process>();
+  const waiting = all.filter((one) => one.pid !== process.pid && one.line.includes(folder));
+  for (let one = waiting.pop(); one; one = waiting.pop()) {
+    if (found.has(one)) continue;
+    found.add(one);
+    waiting.push(...(children.get(one.pid) ?? []));
+  }
+  return [...found].toSorted((left, right) => left.pid - right.pid);
+}
+
+export const cpuOf = (processes: readonly Process[]): number =>
+  processes.reduce((sum, one) => sum + one.cpuMs, 0);
+
+function readProcess(pid: number): Process | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0);
+    return {
+      pid,
+      parent: Number(fields[1]),
+      line: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
+      cpuMs: (ticks * 1000) / TICKS_A_SECOND,
+      memoryBytes: readMemory(pid),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function readMemory(pid: number): number {
+  try {
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+    return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
+  } catch {
+    // Of another account, or gone.
+    return 0;
+  }
+}
