@@ -14,6 +14,10 @@ const PLANTED: Readonly<Record<string, readonly Tree[]>> = {
   'testkit-is-for-tests': [
     append('apps/cli/src/main.ts', `import '@writ/testkit';`),
     append('packages/client/src/index.ts', `import '@writ/testkit';`),
+    {
+      ...append('packages/trust/src/index.ts', `import './testing/forge.ts';`),
+      'packages/trust/src/testing/forge.ts': `export {};\n`,
+    },
   ],
   'contract-is-the-bottom': [append('packages/contract/src/index.ts', `import '@writ/trust/digest';`)],
   'trust-stands-on-contract': [append('packages/trust/src/index.ts', `import '@writ/store';`)],

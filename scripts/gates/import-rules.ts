@@ -1,7 +1,7 @@
 import type { IRegularForbiddenRuleType } from 'dependency-cruiser';
 
-/** Tests and what only they use may do what a program may not. */
-export const TEST_FILE = String.raw`\.test\.ts$`;
+/** Tests, and what only they use, may do what a program may not. */
+export const TEST_FILE = String.raw`(\.test\.ts$|/testing/)`;
 
 const OURS = '^(packages|apps)/';
 const ENTRY_OF_A_PROGRAM = String.raw`^apps/(server|agent)/src/(main|index|start/index)\.ts$`;
@@ -30,7 +30,7 @@ export const IMPORT_RULES: readonly IRegularForbiddenRuleType[] = [
     name: 'tests-are-not-imported',
     comment: 'A test file is run, not imported. Move what two tests share into testkit or a named file.',
     from: { path: '^(packages|apps|testkit|e2e|bench|scripts|examples)/' },
-    to: { path: TEST_FILE },
+    to: { path: String.raw`\.test\.ts$` },
   },
   {
     severity: 'error',
@@ -44,7 +44,7 @@ export const IMPORT_RULES: readonly IRegularForbiddenRuleType[] = [
     name: 'testkit-is-for-tests',
     comment: 'Programs do not stand on what was made for tests.',
     from: { path: OURS, pathNot: TEST_FILE },
-    to: { path: '^(testkit|e2e|bench|scripts|examples)/' },
+    to: { path: ['^(testkit|e2e|bench|scripts|examples)/', '/testing/'] },
   },
   {
     severity: 'error',
@@ -189,25 +189,25 @@ export const REACH_RULES: readonly {
   {
     name: 'launcher-reaches-no-network',
     comment: 'No module that the launcher loads opens a connection.',
-    from: /^apps\/agent\/src\/launcher\/(?!.*\.test\.ts$)/,
+    from: /^apps\/agent\/src\/launcher\/(?!.*(?:\.test\.ts$|\/testing\/))/,
     to: new RegExp(core('net', 'tls', 'http', 'https', 'http2', 'dgram', 'dns')),
   },
   {
     name: 'launcher-reaches-no-dependency',
     comment: 'No module that the launcher loads comes from npm.',
-    from: /^apps\/agent\/src\/launcher\/(?!.*\.test\.ts$)/,
+    from: /^apps\/agent\/src\/launcher\/(?!.*(?:\.test\.ts$|\/testing\/))/,
     to: /(^|\/)node_modules\//,
   },
   {
     name: 'server-reaches-no-process',
     comment: 'The server starts no process.',
-    from: /^apps\/server\/(?!.*\.test\.ts$)/,
+    from: /^apps\/server\/(?!.*(?:\.test\.ts$|\/testing\/))/,
     to: new RegExp(core('child_process', 'cluster')),
   },
   {
     name: 'agent-reaches-no-process',
     comment: "The agent's own program starts no process; it asks the launcher.",
-    from: /^apps\/agent\/src\/(?!launcher\/|start\/|.*\.test\.ts$)/,
+    from: /^apps\/agent\/src\/(?!launcher\/|start\/|.*(?:\.test\.ts$|\/testing\/))/,
     to: new RegExp(core('child_process', 'cluster')),
   },
 ];

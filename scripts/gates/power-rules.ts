@@ -44,6 +44,8 @@ export const POWER_RULES: readonly PowerRule[] = [
       /^apps\/server\/src\/listen\//,
       /^apps\/agent\/src\/(connect|job-api)\//,
       /^apps\/cli\/src\/login\//,
+      // Makes the TLS server that asks for certificates and judges them; its caller lets it listen.
+      /^packages\/trust\/src\/certificates\/listen-for-links\.ts$/,
     ],
   },
   {
