@@ -5,6 +5,8 @@
 export const API_ROUTES = {
   /** → ClusterView. Answers before anybody has signed in, also while the server is unclaimed. */
   readCluster: ['GET', '/api/v1/cluster'],
+  /** → ServerView. For administrators. */
+  readServer: ['GET', '/api/v1/server'],
   /** SetUp → ClusterView. */
   setUp: ['POST', '/api/v1/setup'],
   /** → TrustView: sets from version 1 on, newest freshness, all admissions. */
