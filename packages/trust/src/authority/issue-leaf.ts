@@ -77,12 +77,13 @@ export async function issueLeaf(
     ],
   });
   const certificate = new Uint8Array(issued.rawData);
-  const identity = checkLeaf([certificate, authority.issuingCertificate], {
+  const identity = checkLeaf([certificate], {
     cluster,
     roles: [role],
     name,
     now: request.notBefore,
     roots: [authority.rootCertificate],
+    issuing: [authority.issuingCertificate],
     mayActNow: () => true,
   });
   return { certificate, chainPem: pemOf([certificate, authority.issuingCertificate]).join(''), identity };

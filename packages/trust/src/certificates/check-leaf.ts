@@ -15,8 +15,11 @@ export interface PeerExpectation {
   readonly now: number;
   /** Root certificates (DER) as listed in the signer set: the only ones that are trusted. */
   readonly roots: readonly Uint8Array[];
-  /** Issuing certificates (DER) known here, for peers whose own cannot be seen. They are checked like presented ones. */
-  readonly issuing?: readonly Uint8Array[];
+  /**
+   * Issuing certificates (DER) known here, checked like presented ones. A listening side needs them:
+   * Node 24.21 does not show it what stands between leaf and root (nodejs/node#65579).
+   */
+  readonly issuing: readonly Uint8Array[];
   /** Whether this identity may act at this moment: revocation, bans, superseded leaves. */
   readonly mayActNow: MayActNow;
 }
@@ -173,7 +176,7 @@ function checkTimes({ notBefore, notAfter }: Certificate, now: number): void {
 
 /** leaf → issuing → root, two signatures and nothing in between; the root by its exact bytes. */
 function checkChain(leaf: Certificate, presented: readonly Uint8Array[], expected: PeerExpectation): void {
-  const known = [...presented.slice(0, mostPresented), ...(expected.issuing ?? [])].map(readCertificate);
+  const known = [...presented.slice(0, mostPresented), ...expected.issuing].map(readCertificate);
   const named = known.filter(({ subject }) => subject.equals(leaf.issuer));
   if (named.length === 0) {
     throw refusal(

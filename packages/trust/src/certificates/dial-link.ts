@@ -21,7 +21,7 @@ export interface LinkDialing {
 
 /**
  * Connects and judges the far end before anything is sent to it.
- * The far end judges after that: when it refuses, the socket is closed by it.
+ * The far end judges after that: when it refuses, the socket closes. Watch its `close`.
  */
 export async function dialLink({ to, own, expect, signal }: LinkDialing): Promise<{
   socket: TLSSocket;
@@ -39,6 +39,8 @@ export async function dialLink({ to, own, expect, signal }: LinkDialing): Promis
     if (socket.alpnProtocol !== linkProtocol) {
       throw refusal('link.protocol', `The peer does not speak ${linkProtocol}. Is it the agents' port?`);
     }
+    // HTTP/2 leaves a socket open that ends with an alert, and an error that nobody hears ends the program.
+    socket.on('error', () => socket.destroy());
     return { socket, identity: readPeerIdentity(socket, expect()) };
   } catch (error) {
     socket.on('error', () => {});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, test } from 'node:test';
 import tls from 'node:tls';
 import { TrustError } from '../trust-error.ts';
@@ -90,9 +90,23 @@ async function attack(port: number, options: tls.ConnectionOptions): Promise<{ a
   const stream = session.request({ ':path': '/jobs' });
   stream.on('error', () => {});
   stream.on('response', () => (answered = true));
-  await new Promise((resolve) => socket.once('close', resolve));
+  await new Promise((resolve) => {
+    socket.once('close', resolve);
+    // An alert that comes while HTTP/2 owns the socket does not close it.
+    socket.once('error', resolve);
+  });
   session.destroy();
+  socket.destroy();
   return { answered };
+}
+
+/** A listening side may not be shown the issuing certificate, and then finds none instead of a wrong one. */
+function asIfSeen(code: string): string {
+  return code === 'certificate.issuer_missing' ? 'certificate.issuer_not_authority' : code;
+}
+
+async function untilClosed(socket: tls.TLSSocket): Promise<void> {
+  if (!socket.closed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
 }
 
 function ownOfRow({ chain }: OddLeaf) {
@@ -136,8 +150,8 @@ for (const role of ['server', 'agent'] as const) {
       assert.deepEqual(side.reached, { links: [], enrols: 0, requests: 0 });
       const codes = side.refusals.slice(before).map(({ code }) => code);
       // Where Node refuses by itself it gives no reason; where joining machines are served, ours is asked first.
-      if (role === 'server' || codes[0] !== 'link.handshake') assert.deepEqual(codes, [row.code]);
-      else assert.deepEqual(codes, ['link.handshake']);
+      if (role === 'agent' && codes[0] === 'link.handshake') assert.equal(codes.length, 1);
+      else assert.deepEqual(codes.map(asIfSeen), [asIfSeen(row.code)]);
     });
 
     test(`a ${role} that dials sends nothing to a peer with: ${row.title}`, { timeout: 5000 }, async () => {
@@ -180,7 +194,7 @@ async function startRogue(own: { cert: string; key: string } | null) {
     stop: async () => {
       const closed = once(server, 'close');
       server.close();
-      await Promise.all([...sockets].map((socket) => socket.closed || once(socket, 'close')));
+      await Promise.all([...sockets].map(untilClosed));
       await closed;
     },
   };
@@ -233,7 +247,7 @@ for (const [what, options] of [
     });
     socket.on('error', () => {});
     await refused;
-    if (!socket.closed) await once(socket, 'close');
+    await untilClosed(socket);
     assert.deepEqual(side.reached, { links: [], enrols: 0, requests: 0 });
   });
 }
@@ -245,6 +259,75 @@ test('enrolment is refused on a port that does not serve it', { timeout: 5000 },
   socket.on('error', () => {});
   await refused;
   assert.deepEqual(side.reached, { links: [], enrols: 0, requests: 0 });
+});
+
+test(
+  'an agent that is refused after its handshake sees the connection close',
+  { timeout: 5000 },
+  async () => {
+    const side = await listen('server', { enrol: true });
+    const banned = (await oddLeaves(authority, 'agent')).find(({ title }) => title === 'banned');
+    const [leaf, ...above] = banned?.chain ?? [];
+    assert.ok(leaf);
+    const { socket } = await dialLink({
+      to: { host: '127.0.0.1', port: side.port },
+      own: ownOf(leaf, ...above),
+      expect: expecting('server'),
+      signal: AbortSignal.timeout(5000),
+    });
+    await untilClosed(socket);
+    assert.deepEqual(
+      side.refusals.map(({ code }) => code),
+      ['certificate.banned'],
+    );
+  },
+);
+
+test(
+  'a peer that an alert cuts under HTTP/2 is not left with an open socket',
+  { timeout: 5000 },
+  async () => {
+    // Node refuses a missing certificate by an alert that comes after the handshake has ended for the dialing side.
+    const side = await listen('agent', { enrol: false });
+    const { socket } = await dialLink({
+      to: { host: '127.0.0.1', port: side.port },
+      own: { chainPem: '', privateKeyPem: '' },
+      expect: expecting('agent'),
+      signal: AbortSignal.timeout(5000),
+    });
+    const session = http2.connect('https://writ', { createConnection: () => socket });
+    session.on('error', () => {});
+    await untilClosed(socket);
+    assert.deepEqual(side.reached, { links: [], enrols: 0, requests: 0 });
+  },
+);
+
+test('peers that vanish in the middle of a handshake leave the port open', { timeout: 10_000 }, async () => {
+  for (const role of ['server', 'agent'] as const) {
+    const side = await listen(role, { enrol: role === 'server' });
+    const peer = role === 'server' ? 'agent' : 'server';
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const raw = connect({ host: '127.0.0.1', port: side.port });
+        raw.on('error', () => {});
+        const { chainPem, privateKeyPem } = owns[peer];
+        const socket = tls.connect({ socket: raw, ...rogueTls, cert: chainPem, key: privateKeyPem });
+        socket.on('error', () => {});
+        if (index % 3 === 0) raw.once('connect', () => raw.write(Buffer.alloc(index, 0x16)));
+        await new Promise((resolve) => setTimeout(resolve, index / 4));
+        raw.resetAndDestroy();
+        socket.destroy();
+      }),
+    );
+    const { socket, identity } = await dialLink({
+      to: { host: '127.0.0.1', port: side.port },
+      own: owns[peer],
+      expect: expecting(role),
+      signal: AbortSignal.timeout(5000),
+    });
+    assert.equal(identity.role, role);
+    socket.destroy();
+  }
 });
 
 test('a renewed certificate is shown to connections made from then on', async () => {
@@ -273,7 +356,7 @@ test('a renewed certificate is shown to connections made from then on', async ()
 });
 
 test('dialing ends when it is told to', async () => {
-  const silent = (await import('node:net')).createServer();
+  const silent = createServer();
   silent.listen(0, '127.0.0.1');
   await once(silent, 'listening');
   silent.on('connection', (socket) => socket.on('error', () => {}));
@@ -314,9 +397,14 @@ test('only where an operator allows it does the people’s port speak TLS 1.2', 
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const socket = tls.connect({ host: '127.0.0.1', port, maxVersion: 'TLSv1.2', rejectUnauthorized: false });
-    if (allowTls12) await once(socket, 'secureConnect');
-    else await once(socket, 'error');
-    assert.equal(socket.getProtocol(), allowTls12 ? 'TLSv1.2' : null);
+    const end = await Promise.race([
+      once(socket, 'secureConnect').then(
+        () => 'connected',
+        () => 'refused',
+      ),
+      untilClosed(socket).then(() => 'refused'),
+    ]);
+    assert.equal(end, allowTls12 ? 'connected' : 'refused');
     socket.destroy();
     server.close();
   }

@@ -32,6 +32,8 @@ export function listenForLinks(listening: LinkListening): Server {
     handshakeTimeout: handshakeTimeoutMs,
   });
   server.on('secureConnection', (socket) => {
+    // The far end may be gone in the middle of a write; an error that nobody hears ends the program.
+    socket.on('error', () => socket.destroy());
     if (socket.alpnProtocol === enrolProtocol && onEnrol !== undefined) {
       onEnrol(socket);
       return;
@@ -41,8 +43,6 @@ export function listenForLinks(listening: LinkListening): Server {
       identity = judgeLink(socket, listening);
     } catch (error) {
       const address = socket.remoteAddress ?? '';
-      // The far end may be cut in the middle of a write.
-      socket.on('error', () => {});
       socket.destroy();
       onRefused(asTrustError(error), address);
       return;
