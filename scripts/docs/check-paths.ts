@@ -71,8 +71,18 @@ function readScripts(root: string): Set<string> {
 }
 
 function exists(root: string, path: string): boolean {
+  // A bare name speaks of a file wherever it is: "only compose.ts may …".
+  if (!path.includes('/') && !existsSync(join(root, path))) return findAnywhere(root, path);
   return expandBraces(path).every((one) =>
     one.includes('*') ? globSync(one, { cwd: root }).length > 0 : existsSync(join(root, one)),
+  );
+}
+
+function findAnywhere(root: string, name: string): boolean {
+  const folders = '{packages,apps,testkit,e2e,bench,examples,docs,scripts}';
+  return (
+    globSync(`${folders}/**/${name}`, { cwd: root, exclude: (path) => path.includes('node_modules') })
+      .length > 0
   );
 }
 

@@ -12,11 +12,11 @@ const MANIFEST = JSON.stringify({ scripts: { test: 'x', quickstart: 'x' } });
 describe('names in documents', () => {
   test('that are there pass, and all of them are looked up', async () => {
     const text =
-      'See `apps/cli/main.ts`, `apps/{cli,agent}/main.ts`, `apps/*/main.ts`, [here](docs/a.md#top), `npm test`.\n' +
+      'See `apps/cli/main.ts`, `apps/{cli,agent}/main.ts`, `apps/*/main.ts`, [here](docs/a.md#top), `main.ts`, `npm test`.\n' +
       'Not names of this tree: `/writ/job.sock`, `a/b`, `--json`, <https://a.example/docs/x.md>.\n';
     const tree = { 'README.md': text, 'docs/a.md': '', 'apps/cli/main.ts': '', 'apps/agent/main.ts': '' };
     const found = await withTree({ ...tree, 'package.json': MANIFEST }, checkPaths);
-    assert.deepEqual(found, { documents: 2, named: 5, broken: [] });
+    assert.deepEqual(found, { documents: 2, named: 6, broken: [] });
   });
 
   for (const [what, text] of [
