@@ -78,7 +78,7 @@ function fileText(root: Uint8Array, certificate: Uint8Array, key: SealedKey): st
 async function load(path: string, secret: Uint8Array) {
   const file = parseFile(path, await readPrivateFile(path));
   const key = await openSealedKey(file.key, secret);
-  const certificate = new X509Certificate(file.certificate);
+  const certificate = parseCertificate(path, file.certificate);
   if (!createPublicKey(key).equals(certificate.publicKey)) {
     throw refusal(
       'authority.unreadable',
@@ -86,7 +86,7 @@ async function load(path: string, secret: Uint8Array) {
     );
   }
   return {
-    root: new Uint8Array(new X509Certificate(file.root).raw),
+    root: new Uint8Array(parseCertificate(path, file.root).raw),
     certificate: new Uint8Array(certificate.raw),
     key,
   };
@@ -107,6 +107,14 @@ function parseFile(path: string, text: string): { root: string; certificate: str
     'authority.unreadable',
     `${path} is not of a format that this version reads. Restore it or update.`,
   );
+}
+
+function parseCertificate(path: string, pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (cause) {
+    throw refusal('authority.unreadable', `${path} holds no certificate. Restore it from a backup.`, cause);
+  }
 }
 
 function isSealedKey(key: unknown): key is SealedKey {
