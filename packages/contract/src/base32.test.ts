@@ -7,8 +7,17 @@ import { decodeBase64, decodeBase64Url, encodeBase64, encodeBase64Url } from './
 const bytes = fc.uint8Array({ maxLength: 80 });
 
 test('base32 follows RFC 4648, in lower case and without padding', () => {
-  const vectors = { '': '', f: 'my', fo: 'mzxq', foo: 'mzxw6', foob: 'mzxw6yq', fooba: 'mzxw6ytb', foobar: 'mzxw6ytboi' };
-  for (const [plain, text] of Object.entries(vectors)) assert.equal(encodeBase32(new TextEncoder().encode(plain)), text);
+  const vectors = {
+    '': '',
+    f: 'my',
+    fo: 'mzxq',
+    foo: 'mzxw6',
+    foob: 'mzxw6yq',
+    fooba: 'mzxw6ytb',
+    foobar: 'mzxw6ytboi',
+  };
+  for (const [plain, text] of Object.entries(vectors))
+    assert.equal(encodeBase32(new TextEncoder().encode(plain)), text);
 });
 
 test('each text form gives back what went in', () => {

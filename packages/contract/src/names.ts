@@ -11,6 +11,12 @@ export const Name = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$
 export const Ed25519Key = Type.String({ pattern: '^ed25519:[A-Za-z0-9_-]{43}$' });
 /** P-256 public key: SubjectPublicKeyInfo, 91 bytes of DER in base64url. */
 export const P256Key = Type.String({ pattern: '^p256:[A-Za-z0-9_-]{122}$' });
+/** Key of an X.509 signer, RSA with PSS: SubjectPublicKeyInfo in base64url. */
+export const RsaKey = Type.String({ pattern: '^rsa:[A-Za-z0-9_-]{360,1500}$' });
+/** Ed25519 key in a security key, as OpenSSH knows it: it signs in SSHSIG form, when it is touched. */
+export const SecurityKey = Type.String({ pattern: '^sk-ed25519:[A-Za-z0-9_-]{43}$' });
+/** Whatever a person may sign with. A key of a kind that a program cannot verify yet has signed nothing. */
+export const PersonKey = Type.Union([Ed25519Key, P256Key, RsaKey, SecurityKey]);
 /** Instants are whole milliseconds since 1970 in UTC. */
 export const Instant = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 });
 export const LabelName = Type.String({ pattern: '^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$' });

@@ -33,10 +33,21 @@ export const ServerView = shape({
   server: Name,
   started: When,
   leaseSeconds: Type.Number(),
-  store: shape({ engine: oneOf('sqlite', 'postgresql'), version: Text(64), journal: Text(16), synchronous: Text(16) }),
+  store: shape({
+    engine: oneOf('sqlite', 'postgresql'),
+    version: Text(64),
+    journal: Text(16),
+    synchronous: Text(16),
+  }),
   /** TLS versions of the links that are up, each once. */
   links: shape({ up: whole(), tls: Type.Array(Text(16)) }),
-  counts: shape({ commits: whole(), ordersVerified: whole(), receiptsVerified: whole(), tasksLeased: whole(), tasksEnded: whole() }),
+  counts: shape({
+    commits: whole(),
+    ordersVerified: whole(),
+    receiptsVerified: whole(),
+    tasksLeased: whole(),
+    tasksEnded: whole(),
+  }),
   steps: Type.Array(StepView),
 });
 export type ServerView = Static<typeof ServerView>;

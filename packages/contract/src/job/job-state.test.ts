@@ -1,16 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { afterAttempt, ATTEMPT_OUTCOMES, hasEnded, isAboutTheAgent, jobState, mayBecome, TASK_STATES } from './job-state.ts';
+import {
+  afterAttempt,
+  ATTEMPT_OUTCOMES,
+  hasEnded,
+  isAboutTheAgent,
+  jobState,
+  mayBecome,
+  TASK_STATES,
+} from './job-state.ts';
 import type { TaskCounts } from './job-state.ts';
 import { REFUSAL_CODES } from './refusal-codes.ts';
 
-const counts = (given: Partial<TaskCounts>): TaskCounts => ({ ...Object.fromEntries(TASK_STATES.map((state) => [state, 0])), ...given }) as TaskCounts;
+const counts = (given: Partial<TaskCounts>): TaskCounts =>
+  ({ ...Object.fromEntries(TASK_STATES.map((state) => [state, 0])), ...given }) as TaskCounts;
 
 test('an end is an end', () => {
   const ends = ['succeeded', 'failed', 'cancelled', 'expired', 'refused', 'unknown'];
   assert.deepEqual(TASK_STATES.filter(hasEnded), ends);
-  for (const from of TASK_STATES.filter(hasEnded)) for (const to of TASK_STATES) assert.equal(mayBecome(from, to), false);
+  for (const from of TASK_STATES.filter(hasEnded))
+    for (const to of TASK_STATES) assert.equal(mayBecome(from, to), false);
 });
 
 test('an attempt ends only in a state that a leased task may become', () => {
@@ -19,11 +29,18 @@ test('an attempt ends only in a state that a leased task may become', () => {
       fc.constantFrom(...ATTEMPT_OUTCOMES),
       fc.constantFrom('exit' as const, 'lost' as const, 'sandbox' as const, ...REFUSAL_CODES),
       fc.integer({ min: 1, max: 5 }),
-      fc.record({ maxAttempts: fc.integer({ min: 1, max: 5 }), retryOnFailure: fc.boolean(), isOnce: fc.boolean() }),
+      fc.record({
+        maxAttempts: fc.integer({ min: 1, max: 5 }),
+        retryOnFailure: fc.boolean(),
+        isOnce: fc.boolean(),
+      }),
       (outcome, because, attempt, rule) => {
         const next = afterAttempt({ outcome, because }, attempt, rule);
         assert.ok(mayBecome('leased', next), `leased → ${next}`);
-        assert.ok(outcome === 'returned' || next !== 'waiting' || attempt < rule.maxAttempts, 'no attempt beyond the maximum');
+        assert.ok(
+          outcome === 'returned' || next !== 'waiting' || attempt < rule.maxAttempts,
+          'no attempt beyond the maximum',
+        );
         assert.ok(!(rule.isOnce && outcome === 'lost' && next === 'waiting'), 'once is never tried again');
       },
     ),

@@ -1,11 +1,22 @@
 import Type, { type Static } from 'typebox';
-import { ClusterId, Digest, Ed25519Key, Id, Instant, Labels, Name, P256Key, Text } from '../names.ts';
+import {
+  ClusterId,
+  Digest,
+  Ed25519Key,
+  Id,
+  Instant,
+  Labels,
+  Name,
+  P256Key,
+  Text,
+  PersonKey,
+} from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { SetRef } from './signer-set.ts';
 
 const Queues = Type.Array(Type.Union([Name, Type.Literal('*')]), { minItems: 1, maxItems: 256 });
 
-export const Signatory = shape({ person: Id, key: Type.Union([Ed25519Key, P256Key]) });
+export const Signatory = shape({ person: Id, key: PersonKey });
 
 /** A signer's word that whoever can use `inviteKey` may become a member. Made by the inviter's own program. */
 export const Invite = shape({

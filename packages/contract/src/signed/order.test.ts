@@ -8,8 +8,25 @@ const path = check(JobPath);
 const id = check(Id);
 
 test('a job path stays below the folder of the job', () => {
-  for (const good of ['a', 'a/b', 'a b/ü.txt', '.hidden', 'a/.b', '..a', 'a..', 'result/**', '*.txt']) assert.ok(path.is(good), good);
-  for (const bad of ['', '/', '/a', 'a/', 'a//b', '.', '..', './a', 'a/.', 'a/..', '../a', 'a/../b', 'a/./b', 'a\u0000b', 'a/\u0000']) {
+  for (const good of ['a', 'a/b', 'a b/ü.txt', '.hidden', 'a/.b', '..a', 'a..', 'result/**', '*.txt'])
+    assert.ok(path.is(good), good);
+  for (const bad of [
+    '',
+    '/',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    './a',
+    'a/.',
+    'a/..',
+    '../a',
+    'a/../b',
+    'a/./b',
+    'a\u0000b',
+    'a/\u0000',
+  ]) {
     assert.ok(!path.is(bad), JSON.stringify(bad));
   }
 });
@@ -24,6 +41,9 @@ test('indexes of a range are the numbers that the submitter wrote', () => {
   const range = { is: 'range', from: 5, to: 7 } as const;
   assert.equal(taskCount(range), 3);
   assert.equal(firstIndex(range), 5);
-  assert.deepEqual([4, 5, 7, 8, 5.5, Number.NaN].map((index) => isIndexOf(range, index)), [false, true, true, false, false, false]);
+  assert.deepEqual(
+    [4, 5, 7, 8, 5.5, Number.NaN].map((index) => isIndexOf(range, index)),
+    [false, true, true, false, false, false],
+  );
   assert.equal(taskCount({ is: 'range', from: 7, to: 5 }), 0);
 });

@@ -6,11 +6,10 @@ import {
   Id,
   Instant,
   LabelName,
-  Labels,
   LabelValue,
   Name,
-  P256Key,
   Text,
+  PersonKey,
 } from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { BOUNDS } from '../defaults.ts';
@@ -131,7 +130,7 @@ export const Order = shape({
   /** Made by the submitter; also the idempotency key. */
   job: Id,
   person: Id,
-  key: Type.Union([Ed25519Key, P256Key]),
+  key: PersonKey,
   cosigners: Type.Array(Signatory, { maxItems: 8 }),
   set: SetRef,
   queue: Name,

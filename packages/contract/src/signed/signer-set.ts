@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { ClusterId, Digest, Ed25519Key, Id, Instant, Name, P256Key, Text } from '../names.ts';
+import { ClusterId, Digest, Ed25519Key, Id, Instant, Name, Text, PersonKey } from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 
 /** `*` stands for all. An empty list for none. */
@@ -8,12 +8,12 @@ export const Profile = oneOf('strict', 'user', 'bare');
 export type Profile = Static<typeof Profile>;
 
 /** How the key signs: `dsse` the pre-authentication encoding itself, `sshsig` and `x509` in those formats' own way. */
-export const KeyForm = oneOf('dsse', 'sshsig', 'x509');
+export const KeyForm = oneOf('dsse', 'sshsig', 'x509', 'webauthn');
 /** Who can reach the private key: its person's own device, a page that a server served, or the server. */
 export const Custody = oneOf('own', 'browser', 'server');
 
 export const SignerKey = shape({
-  key: Type.Union([Ed25519Key, P256Key]),
+  key: PersonKey,
   name: Text(100),
   form: KeyForm,
   custody: Custody,
@@ -114,7 +114,7 @@ export const Freshness = shape({
   set: SetRef,
   time: Instant,
   person: Id,
-  key: Type.Union([Ed25519Key, P256Key]),
+  key: PersonKey,
 });
 export type Freshness = Static<typeof Freshness>;
 export const freshnessCheck = check(Freshness);
