@@ -17,4 +17,7 @@ export interface OutputRules {
 }
 
 /** Reads the tar of a finished attempt as hostile input. Throws an `IsolateError` with an `outputs.*` code. */
-export declare function readOutputs(tarFile: string, rules: OutputRules): AsyncGenerator<OutputFile, void, void>;
+export declare function readOutputs(
+  tarFile: string,
+  rules: OutputRules,
+): AsyncGenerator<OutputFile, void, void>;

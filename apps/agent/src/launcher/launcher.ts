@@ -1,0 +1,268 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { findSandboxPlaces } from './bwrap-arguments.ts';
+import type { BwrapOption } from './bwrap-arguments.ts';
+import { openCgroups } from './cgroup.ts';
+import type { Cgroups } from './cgroup.ts';
+import { checkMessage } from './check-message.ts';
+import { LauncherError } from './launcher-error.ts';
+import { layOutFolders, layOutSlot } from './lay-out-folders.ts';
+import type { Folders } from './lay-out-folders.ts';
+import { measureMachine } from './measure-machine.ts';
+import type { Machine } from './measure-machine.ts';
+import { longestLine, runsPerSlot } from './messages.ts';
+import type { FromLauncher, Offer, RunEnd, ToLauncher, Wall } from './messages.ts';
+import type { OwnerFile } from './owner-file.ts';
+import { probeRun, readWalls } from './probe.ts';
+import { SlotLoop } from './slot-loop.ts';
+import { ownsPidNamespace, slotPrefix } from './slot-prefix.ts';
+import { Slot } from './slot.ts';
+import type { Clock } from './slot.ts';
+import { WorkMount } from './work-folder.ts';
+import type { RunPrivileged } from './work-folder.ts';
+
+export interface LauncherPlace {
+  readonly owner: OwnerFile;
+  readonly clock: Clock;
+  readonly send: (lines: string) => void;
+  /** The agent asked for the end. */
+  readonly leave: () => void;
+  /** Walls to leave out: only the test of the probe does. */
+  readonly without?: ReadonlySet<BwrapOption>;
+}
+
+const lookEveryMs = 50;
+
+/** Holds the slots and does what the agent's checked lines ask. Owns everything it makes until `close`. */
+export class Launcher {
+  readonly #place: LauncherPlace;
+  readonly #machine: Machine = measureMachine();
+  readonly #slots: Slot[] = [];
+  readonly #slotOf = new Map<number, Slot>();
+  #cgroups: Cgroups | null = null;
+  #mounter: { readonly loop: SlotLoop; readonly folder: string } | null = null;
+  #looking: NodeJS.Timeout | null = null;
+  #turn = 0;
+  #partial = '';
+  #toSend = '';
+  #closing: Promise<void> | null = null;
+  #probed: ((end: RunEnd) => void) | null = null;
+
+  constructor(place: LauncherPlace) {
+    this.#place = place;
+  }
+
+  async open(): Promise<void> {
+    const { owner } = this.#place;
+    const machine = this.#machine;
+    if (machine.isRoot && owner.firstUid === null)
+      throw new LauncherError(
+        'launcher.owner_file',
+        'As root the owner\'s file must give a block of accounts ("firstUid"): no job runs as root.',
+      );
+    const run = machine.hasOwnMounts ? await this.#openMounter() : async () => null;
+    const folders = await layOutFolders(owner, machine, run);
+    this.#cgroups = machine.isRoot ? openCgroups(owner.name) : null;
+    for (let slot = 0; slot < owner.slots; slot++) this.#slots.push(this.#makeSlot(slot, folders, run));
+    await Promise.all(this.#slots.map((slot) => slot.open()));
+    const offers = await this.#measure(folders);
+    this.#tell(['ready', { format: 1, slots: owner.slots, runsPerSlot, offers }]);
+  }
+
+  /** Takes bytes from the agent. False when they are no protocol at all: then the agent is to be left. */
+  hear(text: string): boolean {
+    const lines = (this.#partial + text).split('\n');
+    this.#partial = lines.pop() ?? '';
+    for (const line of lines) this.#obey(line);
+    return this.#partial.length <= longestLine;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closeAll();
+    return this.#closing;
+  }
+
+  async #closeAll(): Promise<void> {
+    if (this.#looking !== null) clearInterval(this.#looking);
+    this.#looking = null;
+    await Promise.all(this.#slots.map((slot) => slot.close().catch(() => {})));
+    this.#cgroups?.removeAll();
+    if (this.#mounter === null) return;
+    this.#mounter.loop.kill();
+    await this.#mounter.loop.gone;
+    rmSync(this.#mounter.folder, { recursive: true, force: true });
+  }
+
+  #obey(line: string): void {
+    let message: ToLauncher;
+    try {
+      if (line.length > longestLine) throw new LauncherError('launcher.message', 'the line is too long');
+      message = checkMessage(line, this.#place.owner);
+    } catch (error) {
+      this.#tell(['refused', idIn(line), (error as Error).message]);
+      return;
+    }
+    if (message.do === 'close') this.#place.leave();
+    else if (message.do === 'cancel') this.#slotOf.get(message.id)?.cancel(message.id, message.how);
+    else {
+      const slot = this.#slots[message.slot];
+      if (
+        slot === undefined ||
+        this.#slotOf.has(message.id) ||
+        slot.uses(message.set) ||
+        this.#closing !== null
+      ) {
+        this.#tell(['refused', message.id, 'its id or its set of files is in use']);
+        return;
+      }
+      this.#slotOf.set(message.id, slot);
+      slot.take(message);
+      this.#looking ??= setInterval(() => this.#look(), lookEveryMs);
+    }
+  }
+
+  #look(): void {
+    this.#turn++;
+    for (const slot of this.#slots) slot.look(this.#turn);
+    if (this.#looking === null || this.#slots.some((slot) => slot.isBusy)) return;
+    clearInterval(this.#looking);
+    this.#looking = null;
+  }
+
+  /** What one turn of the loop has to say goes out as one write. */
+  #tell(message: FromLauncher): void {
+    if (message[0] === 'ended') this.#slotOf.delete(message[1]);
+    if (this.#toSend === '') setImmediate(() => this.#flush());
+    this.#toSend += `${JSON.stringify(message)}\n`;
+  }
+
+  #flush(): void {
+    const text = this.#toSend;
+    this.#toSend = '';
+    this.#place.send(text);
+  }
+
+  async #openMounter(): Promise<RunPrivileged> {
+    const folder = mkdtempSync(`${tmpdir()}/writ-launcher-`);
+    for (const name of ['out0', 'err0', 'tar0']) writeFileSync(`${folder}/${name}`, '');
+    mkdirSync(`${folder}/work`);
+    const loop = new SlotLoop({
+      prefix: this.#machine.setpriv === null ? [] : [this.#machine.setpriv, '--pdeathsig', 'KILL'],
+      filesFolder: folder,
+      runFolder: folder,
+      workFolder: '/',
+      bwrap: '',
+      filterFile: '',
+    });
+    this.#mounter = { loop, folder };
+    await loop.ready;
+    let last: Promise<unknown> = Promise.resolve();
+    const command = {
+      how: 'bare',
+      env: new Map([['PATH', '/usr/sbin:/usr/bin:/sbin:/bin']]),
+      fileSet: 0,
+      nofile: 1024,
+    } as const;
+    return (argv) => {
+      const code = last.then(() => loop.run({ ...command, argv, fileSizeBytes: 2 ** 50 }));
+      last = code;
+      return code;
+    };
+  }
+
+  #makeSlot(number: number, folders: Folders, run: RunPrivileged): Slot {
+    const { owner, clock, without } = this.#place;
+    const machine = this.#machine;
+    const uid = machine.isRoot && owner.firstUid !== null ? owner.firstUid + 1 + number : null;
+    const own = layOutSlot(folders, number, uid, machine.isRoot ? owner.firstUid : null);
+    const cgroup = this.#cgroups?.make(number) ?? null;
+    const bwrap = machine.bwrap;
+    return new Slot(
+      {
+        loop: {
+          prefix: slotPrefix(machine, uid, cgroup),
+          filesFolder: own.files,
+          runFolder: own.run,
+          workFolder: own.work,
+          bwrap: bwrap ?? '',
+          filterFile: folders.filter,
+        },
+        cacheFolder: folders.cache,
+        sandbox: bwrap === null ? null : findSandboxPlaces(folders.node, own.passwd, own.group),
+        cgroup,
+        workMount:
+          machine.hasOwnMounts && uid !== null
+            ? new WorkMount(own.work, `${owner.slotsFolder}/${number}/image`, uid, run)
+            : null,
+        ownPidNamespace: uid !== null && ownsPidNamespace(machine),
+        barePrefix:
+          uid === null && machine.setpriv !== null ? [machine.setpriv, '--pdeathsig', 'KILL', '--'] : [],
+        ...(without === undefined ? {} : { without }),
+      },
+      clock,
+      (message) => {
+        if (message[1] !== probeId) this.#tell(message);
+        else if (message[0] === 'ended') this.#probed?.(message[2]);
+      },
+    );
+  }
+
+  async #measure(folders: Folders): Promise<Offer[]> {
+    const { owner } = this.#place;
+    const machine = this.#machine;
+    const offers: Offer[] = [];
+    const held = this.#cgroups === null ? 'sampled' : 'cgroup';
+    for (const profile of owner.profiles) {
+      if (profile !== 'bare' && machine.bwrap === null) continue;
+      if (profile === 'strict' && !(machine.hasOwnMounts && this.#cgroups !== null)) continue;
+      const slot = this.#slots[0];
+      if (slot === undefined) break;
+      const walls = profile === 'bare' ? [] : await this.#probe(profile, slot, folders);
+      const down = walls.flatMap((wall) => (wall.is === 'open' ? [wall.name] : []));
+      offers.push({
+        profile,
+        measured: profile === 'bare' || (walls.length > 0 && down.length === 0),
+        walls,
+        down,
+        memory: held,
+        pids: this.#cgroups !== null ? 'cgroup' : profile === 'bare' ? 'none' : 'rlimit',
+        cpu: held,
+        disk: machine.hasOwnMounts ? 'mount' : profile === 'bare' ? 'none' : 'sampled',
+        accountPerSlot: machine.isRoot,
+        network: owner.network,
+      });
+    }
+    return offers;
+  }
+
+  async #probe(profile: 'strict' | 'user', slot: Slot, folders: Folders): Promise<readonly Wall[]> {
+    const { owner } = this.#place;
+    const outside = {
+      namespaces: slot.namespaces(),
+      launcherPid: process.pid,
+      uid: this.#machine.isRoot && owner.firstUid !== null ? owner.firstUid + 1 : null,
+      hidden: [owner.slotsFolder, owner.cacheFolder, folders.slots, folders.cache],
+    };
+    const ended = new Promise<RunEnd>((resolve) => (this.#probed = resolve));
+    slot.take({ do: 'run', id: probeId, slot: 0, ...probeRun(profile, outside) });
+    this.#looking ??= setInterval(() => this.#look(), lookEveryMs);
+    const end = await ended;
+    if (end.reason === 'exit' && end.code === 0)
+      return readWalls(readFileSync(`${folders.slots}/0/out0`, 'utf8')) ?? [];
+    process.stderr.write(
+      `writ launcher: the probe of ${profile} ended with ${end.reason} ${end.code}: ${readFileSync(`${folders.slots}/0/err0`, 'utf8')}\n`,
+    );
+    return [];
+  }
+}
+
+const probeId = -1;
+
+function idIn(line: string): number {
+  try {
+    const id = (JSON.parse(line) as { id?: unknown } | null)?.id;
+    return typeof id === 'number' && Number.isSafeInteger(id) ? id : -1;
+  } catch {
+    return -1;
+  }
+}
