@@ -1,0 +1,84 @@
+import { closeSync, fdatasync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { AgentError } from './agent-error.ts';
+import { reasonOf } from './log.ts';
+
+/** A file that only grows. */
+export interface AppendFile {
+  /** Whole or not at all. In the page cache when it returns: it survives this process, not the machine. */
+  append(text: string): void;
+  /** Everything appended before the call is durable. Calls of one loop turn share one fdatasync, without a timer. */
+  sync(): Promise<void>;
+  readonly size: number;
+  close(): Promise<void>;
+}
+
+/** Who opens it closes it. */
+export function openAppendFile(path: string): AppendFile {
+  const descriptor = openSync(path, 'a', 0o600);
+  let size = fstatSync(descriptor).size;
+  let broken: AgentError | undefined;
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+
+  const flush = async (): Promise<void> => {
+    await running?.catch(() => undefined);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    running = next;
+    next = undefined;
+    try {
+      if (broken) throw broken;
+      await new Promise<void>((resolve, reject) => {
+        fdatasync(descriptor, (error) => (error ? reject(error) : resolve()));
+      });
+    } catch (cause) {
+      // After a failed sync nobody can say which bytes reached the disk.
+      broken ??= notDurable(path, cause);
+      throw broken;
+    }
+  };
+
+  return {
+    get size() {
+      return size;
+    },
+    append(text) {
+      if (broken) throw broken;
+      const bytes = Buffer.from(text);
+      let written = 0;
+      try {
+        while (written < bytes.length) written += writeSync(descriptor, bytes, written);
+      } catch (cause) {
+        if (written > 0) takeBack(written, cause);
+        throw notDurable(path, cause);
+      }
+      size += bytes.length;
+    },
+    sync() {
+      next ??= flush();
+      return next;
+    },
+    async close() {
+      await next?.catch(() => undefined);
+      await running?.catch(() => undefined);
+      broken = new AgentError('record.not_durable', `${path} is closed.`);
+      closeSync(descriptor);
+    },
+  };
+
+  function takeBack(written: number, cause: unknown): void {
+    try {
+      ftruncateSync(descriptor, size);
+    } catch {
+      broken = notDurable(path, cause);
+      size += written;
+    }
+  }
+}
+
+function notDurable(path: string, cause: unknown): AgentError {
+  return new AgentError(
+    'record.not_durable',
+    `${path} could not be written: ${reasonOf(cause)}. Nothing starts that is not recorded. Make room on that disk.`,
+    { cause },
+  );
+}

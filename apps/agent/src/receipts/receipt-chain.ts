@@ -1,0 +1,221 @@
+import { readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ReceiptPredicate } from '@writ/contract';
+import { makeReceipt } from '@writ/trust';
+import type { Signer } from '@writ/trust';
+import { AgentError } from '../agent-error.ts';
+import { openAppendFile } from '../append-file.ts';
+import type { AppendFile } from '../append-file.ts';
+import { syncFolder } from '../private-file.ts';
+
+/** What a receipt says, without its place in the chain. */
+export type Outcome = Omit<
+  ReceiptPredicate,
+  'format' | 'cluster' | 'identity' | 'admission' | 'seq' | 'previous'
+>;
+
+export interface ReceiptLogs {
+  /** Base64 of a short log; null: it was sent apart. */
+  readonly stdout: string | null;
+  readonly stderr: string | null;
+}
+
+export interface PendingReceipt {
+  readonly seq: number;
+  readonly digest: string;
+  /** The JSON that travels: envelope and short logs. */
+  readonly text: string;
+}
+
+/** This agent's own chain of receipts: each numbered, naming the one before, durable before it is sent, kept until accepted. */
+export interface ReceiptChain {
+  /** Number of the last one; 0 for none. */
+  readonly seq: number;
+  readonly pending: Iterable<PendingReceipt>;
+  readonly pendingCount: number;
+  /** Signs and appends. In the page cache when it returns; {@link sync} makes it durable. */
+  add(outcome: Outcome, logs: ReceiptLogs): PendingReceipt;
+  sync(): Promise<void>;
+  accepted(upTo: number): void;
+  close(): Promise<void>;
+}
+
+export interface ChainPlace {
+  readonly folder: string;
+  readonly cluster: string;
+  readonly admission: string;
+  readonly identity: Signer;
+  /** Makes outcomes durable elsewhere, before receipts that also tell them are removed. */
+  readonly beforeRemoval: () => Promise<void>;
+}
+
+interface Segment {
+  readonly path: string;
+  last: number;
+}
+
+const SEGMENT_BYTES = 8 * 1024 * 1024;
+const SPARE = 'spare';
+const SPARE_BYTES = 1024 * 1024;
+
+export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain> {
+  await mkdir(place.folder, { recursive: true, mode: 0o700 });
+  const { segments, pending, head } = readSegments(place.folder);
+  let { seq, digest: previous } = head;
+  let removal: Promise<void> = Promise.resolve();
+  let file = await openSegment();
+  makeSpare(place.folder);
+
+  function currentSegment(): Segment {
+    const segment = segments.at(-1);
+    if (!segment) throw new AgentError('agent.state_damaged', `${place.folder} has no segment.`);
+    return segment;
+  }
+
+  async function openSegment(): Promise<AppendFile> {
+    if (segments.length === 0) segments.push({ path: segmentPath(place.folder, seq + 1), last: seq });
+    const opened = openAppendFile(currentSegment().path);
+    await syncFolder(place.folder);
+    return opened;
+  }
+
+  /** A full disk must not keep a refusal from being told: the spare makes room for it, once. */
+  function append(text: string): void {
+    try {
+      file.append(text);
+    } catch (error) {
+      if (!dropSpare(place.folder)) throw error;
+      file.append(text);
+    }
+  }
+
+  function startSegment(): void {
+    const full = file;
+    removal = removal.then(async () => {
+      await full.sync().catch(() => undefined);
+      await full.close();
+    });
+    segments.push({ path: segmentPath(place.folder, seq + 1), last: seq });
+    file = openAppendFile(currentSegment().path);
+  }
+
+  async function removeAccepted(upTo: number): Promise<void> {
+    const gone = segments.filter((segment, at) => at < segments.length - 1 && segment.last <= upTo);
+    if (gone.length === 0) return;
+    await file.sync();
+    await place.beforeRemoval();
+    for (const segment of gone) {
+      rmSync(segment.path, { force: true });
+      segments.splice(segments.indexOf(segment), 1);
+    }
+  }
+
+  return {
+    get seq() {
+      return seq;
+    },
+    get pendingCount() {
+      return pending.size;
+    },
+    get pending() {
+      return pending.values();
+    },
+    add(outcome, logs) {
+      const { envelope, digest } = makeReceipt(
+        {
+          format: 1,
+          cluster: place.cluster,
+          identity: place.identity.key,
+          admission: place.admission,
+          ...outcome,
+          seq: seq + 1,
+          previous,
+        },
+        place.identity,
+      );
+      const text = JSON.stringify({ envelope, stdout: logs.stdout, stderr: logs.stderr });
+      append(`{"seq":${seq + 1},"digest":"${digest}","receipt":${text}}\n`);
+      seq += 1;
+      previous = digest;
+      const receipt = { seq, digest, text };
+      pending.set(seq, receipt);
+      currentSegment().last = seq;
+      if (file.size > SEGMENT_BYTES) startSegment();
+      return receipt;
+    },
+    sync: () => file.sync(),
+    accepted(upTo) {
+      for (const known of pending.keys()) {
+        if (known > upTo) break;
+        pending.delete(known);
+      }
+      try {
+        file.append(`{"accepted":${Math.min(upTo, seq)}}\n`);
+      } catch {
+        // Only a note: without it they are sent once more.
+      }
+      removal = removal.then(() => removeAccepted(upTo)).catch(() => undefined);
+    },
+    async close() {
+      await removal;
+      await file.sync().catch(() => undefined);
+      await file.close();
+    },
+  };
+}
+
+const segmentPath = (folder: string, first: number): string =>
+  join(folder, `${String(first).padStart(16, '0')}.jsonl`);
+
+function readSegments(folder: string) {
+  const segments: Segment[] = [];
+  const pending = new Map<number, PendingReceipt>();
+  const head: { seq: number; digest: string | null } = { seq: 0, digest: null };
+  let accepted = 0;
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.jsonl'))
+    .toSorted();
+  for (const name of names) {
+    const segment: Segment = { path: join(folder, name), last: head.seq };
+    const text = readFileSync(segment.path, 'utf8');
+    const lines = text.split('\n');
+    // What was cut short was never durable, so it was never sent.
+    const torn = lines.pop();
+    if (torn !== undefined && torn !== '')
+      writeFileSync(segment.path, text.slice(0, text.length - torn.length));
+    for (const line of lines) {
+      const value = JSON.parse(line) as { accepted?: number; seq?: number; digest?: string };
+      if (value.accepted !== undefined) accepted = Math.max(accepted, value.accepted);
+      if (value.seq === undefined || value.digest === undefined) continue;
+      head.seq = value.seq;
+      head.digest = value.digest;
+      segment.last = value.seq;
+      pending.set(value.seq, {
+        seq: value.seq,
+        digest: value.digest,
+        text: line.slice(line.indexOf('"receipt":') + 10, -1),
+      });
+    }
+    segments.push(segment);
+  }
+  for (const seq of pending.keys()) if (seq <= accepted) pending.delete(seq);
+  return { segments, pending, head };
+}
+
+function makeSpare(folder: string): void {
+  try {
+    writeFileSync(join(folder, SPARE), Buffer.alloc(SPARE_BYTES), { flag: 'wx', mode: 0o600 });
+  } catch {
+    // There already, or no room for it now.
+  }
+}
+
+function dropSpare(folder: string): boolean {
+  try {
+    unlinkSync(join(folder, SPARE));
+    return true;
+  } catch {
+    return false;
+  }
+}

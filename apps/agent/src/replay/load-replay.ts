@@ -1,0 +1,140 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { AgentError } from '../agent-error.ts';
+import { readLine } from './replay-lines.ts';
+import type { ReplayLine, Success } from './replay-lines.ts';
+import * as memory from './task-memory.ts';
+
+export interface OrderKey {
+  readonly digest: string;
+  readonly person: string;
+  readonly job: string;
+  readonly notAfter: number;
+}
+
+export interface OrderMemory extends OrderKey {
+  readonly n: number;
+  /** index → packed {@link memory.TaskMemory}. */
+  readonly tasks: Map<number, number>;
+}
+
+export interface Loaded {
+  mark: number;
+  witnessed: number;
+  /** By person and job. */
+  readonly orders: Map<string, OrderMemory>;
+  readonly successes: { readonly n: number; readonly index: number; readonly success: Success }[];
+}
+
+export const keyOf = (order: Pick<OrderKey, 'person' | 'job'>): string => `${order.person} ${order.job}`;
+
+/**
+ * Reads what was started here. `bootId` decides what an unmarked reservation means: under the same boot of the machine
+ * the page cache held every mark, so it did not start; otherwise it counts as started.
+ */
+export async function loadReplay(path: string, bootId: string | null): Promise<Loaded> {
+  const loaded: Loaded = { mark: 0, witnessed: 0, orders: new Map(), successes: [] };
+  const byNumber = new Map<number, OrderMemory>();
+  let boot: string | null = null;
+  let isClosed = true;
+  let reservations = 0;
+  let bad = 0;
+
+  const settle = (): void => {
+    const isExact = isClosed || (boot !== null && boot === bootId);
+    if (bad > 0 && isExact) throw damaged(path, `${bad} of its lines cannot be read`);
+    bad = 0;
+    const count = isExact ? memory.countAsUnstarted : memory.countAsStarted;
+    for (const order of loaded.orders.values())
+      for (const [index, packed] of order.tasks)
+        order.tasks.set(index, memory.pack(memory.countAsUnstarted(count(memory.unpack(packed)))));
+  };
+
+  const change = (n: number, index: number, how: (task: memory.TaskMemory) => memory.TaskMemory): void => {
+    const order = byNumber.get(n);
+    if (order) order.tasks.set(index, memory.pack(how(memory.unpack(order.tasks.get(index)))));
+    else bad += 1;
+  };
+
+  const take = (line: ReplayLine): void => {
+    switch (line[0]) {
+      case 'b':
+        settle();
+        boot = line[1];
+        isClosed = false;
+        return;
+      case 'c':
+        isClosed = true;
+        return;
+      case 'm':
+        loaded.mark = Math.max(loaded.mark, line[1]);
+        return;
+      case 'w':
+        loaded.witnessed = Math.max(loaded.witnessed, line[1]);
+        return;
+      case 'o': {
+        const [, n, digest, person, job, notAfter] = line;
+        const order = { n, digest, person, job, notAfter, tasks: new Map<number, number>() };
+        byNumber.set(n, order);
+        loaded.orders.set(keyOf(order), order);
+        return;
+      }
+      case 'r': {
+        if (line[1] !== reservations) throw damaged(path, `reservation ${reservations} is missing`);
+        reservations += 1;
+        for (const [index, attempt] of pairs(line[3]))
+          change(line[2], index, (task) => memory.reserve(task, attempt));
+        return;
+      }
+      case 's':
+        change(line[1], line[2], (task) => memory.start(task, line[3]));
+        return;
+      case 'e': {
+        const [, n, index, attempt, success] = line;
+        change(n, index, (task) => memory.end(task, attempt, success !== 0));
+        if (success !== 0) loaded.successes.push({ n, index, success });
+        return;
+      }
+      case 'u':
+        for (const [index, attempt] of pairs(line[2]))
+          change(line[1], index, (task) => memory.giveBack(task, attempt));
+        return;
+      case 'k':
+        for (let at = 0; at + 2 < line[2].length; at += 3) {
+          const [index = 0, highest = 0, last = 0] = line[2].slice(at, at + 3);
+          change(line[1], index, () => ({ highest, reserved: 0, last: last === 1 ? 'succeeded' : 'ended' }));
+        }
+        return;
+    }
+  };
+
+  for await (const text of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) {
+    const line = readLine(text);
+    if (line) take(line);
+    else if (text !== '') bad += 1;
+  }
+  // A line cut short by a crash is the last one; it was never reported durable.
+  if (bad === 1 && !(await endsWithNewline(path))) bad = 0;
+  settle();
+  return loaded;
+}
+
+function* pairs(list: readonly number[]): Generator<[number, number]> {
+  for (let at = 0; at + 1 < list.length; at += 2) yield [list[at] ?? 0, list[at + 1] ?? 0];
+}
+
+async function endsWithNewline(path: string): Promise<boolean> {
+  let last = 10;
+  for await (const chunk of createReadStream(path)) {
+    const bytes = chunk as Buffer;
+    last = bytes[bytes.length - 1] ?? last;
+  }
+  return last === 10;
+}
+
+function damaged(path: string, why: string): AgentError {
+  return new AgentError(
+    'record.damaged',
+    `${path} is damaged: ${why}. A machine that does not remember what it started must join again with a new identity: writ agent forget, then writ join.`,
+  );
+}
