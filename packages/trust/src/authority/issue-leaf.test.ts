@@ -40,7 +40,7 @@ function request(more: Partial<LeafRequest> = {}): LeafRequest {
   };
 }
 
-const count = Number(process.env['WRIT_ISSUED_CERTIFICATES'] ?? 1000);
+const count = Number(process.env['WRIT_ISSUED_CERTIFICATES'] ?? 400);
 
 test(`${count} issued certificates keep the policy, and no serial number comes twice`, async () => {
   const serials = new Set<string>();
@@ -65,7 +65,7 @@ test(`${count} issued certificates keep the policy, and no serial number comes t
   }
   assert.equal(serials.size, count);
   // Half of all numbers have their highest bit set when all 128 bits are random.
-  assert.ok(highBits > count * 0.4 && highBits < count * 0.6, `${highBits} of ${count}`);
+  assert.ok(highBits > count * 0.35 && highBits < count * 0.65, `${highBits} of ${count}`);
 });
 
 test('openssl accepts the chain for both purposes and shows what was asked for', async () => {
