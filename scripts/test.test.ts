@@ -49,6 +49,25 @@ describe('npm test', { concurrency: 2 }, () => {
     assert.match(ended.output, /there is no part units; the parts are gates, house, unit, e2e, docs/);
   });
 
+  test('lists what needs a missing counterpart as not run, and with CI=true counts the counterpart as failed', async () => {
+    const tree = {
+      'packages/a/src/a.test.ts': OK,
+      'packages/a/src/b.test.ts': `// needs: bubblewrap\n${BAD}`,
+    };
+    // Without apt-get on the path nothing can be installed.
+    const bare = { ...process.env, PATH: '/nowhere', CI: '' };
+    const ended = await npmTest(tree, ['--only', 'unit'], bare);
+    assert.equal(lastLine(ended), '1 passed, 0 failed, 0 skipped');
+    assert.match(
+      ended.output,
+      /not run on this machine, because\n {2}packages\/a\/src\/b\.test\.ts: bubblewrap is not/,
+    );
+    const strict = await npmTest(tree, ['--only', 'unit'], { ...bare, CI: 'true' });
+    assert.match(lastLine(strict) ?? '', /^1 passed, [1-9]\d* failed, 0 skipped$/);
+    assert.match(strict.output, /✗ bubblewrap is not installed and there is no apt-get/);
+    assert.equal(strict.exitCode, 1);
+  });
+
   test('counts each gate as one, and one that cannot run as failed', async () => {
     const ended = await npmTest({ 'package.json': '{}' }, ['--only', 'gates']);
     assert.equal(lastLine(ended), '0 passed, 6 failed, 0 skipped');
@@ -119,9 +138,13 @@ describe('the gates', { concurrency: 2 }, () => {
   });
 });
 
-function npmTest(tree: Tree, argv: readonly string[]): Promise<Ended> {
+function npmTest(tree: Tree, argv: readonly string[], env = process.env): Promise<Ended> {
   return withTree(tree, (root) =>
-    runProgram([process.execPath, join(here, 'test.ts'), '--root', root, ...argv], { cwd: root, minutes: 2 }),
+    runProgram([process.execPath, join(here, 'test.ts'), '--root', root, ...argv], {
+      cwd: root,
+      minutes: 2,
+      env,
+    }),
   );
 }
 
