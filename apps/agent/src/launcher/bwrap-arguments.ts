@@ -105,7 +105,7 @@ export function bwrapArguments(
   for (const [path, digestHex, executable] of run.inputs)
     args.push('--ro-bind', blobFile(cacheFolder, digestHex, executable), `/job/${path}`);
   args.push(...on('read-only-root', '--remount-ro', '/'));
-  for (const [name, value] of jobEnv(run.env, '/job')) args.push('--setenv', name, value);
+  for (const [name, value] of jobEnv(run.env, '/job', '/writ/bin')) args.push('--setenv', name, value);
   args.push('--chdir', '/job');
   return args;
 }
@@ -115,9 +115,9 @@ export function blobFile(cacheFolder: string, digestHex: string, executable: boo
 }
 
 /** What every job finds, and over it what its order sets. */
-export function jobEnv(env: RunMessage['env'], home: string): Map<string, string> {
+export function jobEnv(env: RunMessage['env'], home: string, nodeFolder: string): Map<string, string> {
   return new Map([
-    ['PATH', '/writ/bin:/usr/local/bin:/usr/bin:/bin'],
+    ['PATH', `${nodeFolder}:/usr/local/bin:/usr/bin:/bin`],
     ['HOME', home],
     ['LANG', 'C.UTF-8'],
     ['TMPDIR', '/tmp'],

@@ -106,8 +106,9 @@ class CgroupV1 implements Cgroup {
     this.#peak.write('0');
   }
 
-  population(): number {
-    return this.#pidsNow.number();
+  holdsMoreThan(processes: number): boolean {
+    // The counter is cheap but has threads and the unwaited in it, so only its "no" is taken.
+    return this.#pidsNow.number() > processes && this.processes().length > processes;
   }
 
   cpuMs(): number {

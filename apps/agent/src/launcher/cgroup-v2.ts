@@ -82,8 +82,9 @@ class CgroupV2 implements Cgroup {
     }
   }
 
-  population(): number {
-    return this.#pidsNow.number();
+  holdsMoreThan(processes: number): boolean {
+    // The counter is cheap but has threads and the unwaited in it, so only its "no" is taken.
+    return this.#pidsNow.number() > processes && this.processes().length > processes;
   }
 
   cpuMs(): number {

@@ -9,8 +9,8 @@ export interface Cgroup {
   /** Counters since the cgroup was made; `memoryPeakBytes` since the last `forgetPeak`. */
   count(): CgroupCounts;
   forgetPeak(): void;
-  /** How many processes and threads are in it now. */
-  population(): number;
+  /** Whether more processes live in it; one that ended and that nobody has waited for yet does not live. */
+  holdsMoreThan(processes: number): boolean;
   cpuMs(): number;
   processes(): number[];
   /** Takes it away; false while something is still in it. */

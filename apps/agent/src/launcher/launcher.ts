@@ -188,6 +188,7 @@ export class Launcher {
           filterFile: folders.filter,
         },
         cacheFolder: folders.cache,
+        node: folders.node,
         sandbox: bwrap === null ? null : findSandboxPlaces(folders.node, own.passwd, own.group),
         cgroup,
         workMount:

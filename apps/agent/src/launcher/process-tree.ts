@@ -27,9 +27,19 @@ export function descendantsOf(root: number): ProcessSeen[] {
   return found;
 }
 
+/** Whether a process lives; one that ended and that nobody has waited for yet does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !'ZX'.includes(stat.charAt(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
+
 /** Those of a process group, the leader included. */
 export function inGroupOf(leader: number): number[] {
-  return allProcesses().flatMap((seen) => (seen.group === leader ? [seen.pid] : []));
+  return allProcesses().flatMap((seen) => (seen.group === leader && isAlive(seen.pid) ? [seen.pid] : []));
 }
 
 function allProcesses(): ProcessSeen[] {

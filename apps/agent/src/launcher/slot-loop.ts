@@ -14,6 +14,7 @@ nl='
 v=0 have= last= o=$files/out0 e=$files/err0 t=$files/tar0 f=unlimited d=1024
 limit() { ulimit -c 0; ulimit -f "$f"; ulimit -n "$d"; } 2>/dev/null
 echo ready
+exec 2>/dev/null
 while IFS= read -r line; do
   rest=\${line#?}
   case $line in

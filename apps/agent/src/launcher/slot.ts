@@ -1,5 +1,6 @@
-import { closeSync, existsSync, ftruncateSync, openSync, readSync, readlinkSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readSync, readlinkSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import { argumentsFile, blobFile, bwrapArguments, jobEnv } from './bwrap-arguments.ts';
 import type { BwrapOption, SandboxPlaces, WorkPlace } from './bwrap-arguments.ts';
 import type { Cgroup, CgroupCounts } from './cgroup.ts';
@@ -7,7 +8,7 @@ import { clearCommand, collectCommand, placeInputsCommand } from './job-commands
 import { LogWatch } from './log-watch.ts';
 import { runsPerSlot } from './messages.ts';
 import type { EndReason, FromLauncher, RunEnd, RunMessage } from './messages.ts';
-import { descendantsOf, inGroupOf } from './process-tree.ts';
+import { descendantsOf, inGroupOf, isAlive } from './process-tree.ts';
 import { SlotLoop } from './slot-loop.ts';
 import type { LoopPlace } from './slot-loop.ts';
 import type { WorkMount } from './work-folder.ts';
@@ -21,6 +22,7 @@ export interface Clock {
 export interface SlotPlace {
   readonly loop: LoopPlace;
   readonly cacheFolder: string;
+  readonly node: string;
   readonly sandbox: SandboxPlaces | null;
   readonly cgroup: Cgroup | null;
   /** Null where nothing can be mounted: then a plain folder, or bwrap's own memory. */
@@ -80,7 +82,7 @@ export class Slot {
 
   async open(): Promise<void> {
     if (!(await this.#loop.ready)) throw new Error('the loop did not start');
-    this.#basePopulation = this.#place.cgroup?.population() ?? 0;
+    this.#basePopulation = this.#place.cgroup?.processes().length ?? 0;
   }
 
   /** Names of the namespaces that a sandbox of this slot is made from. */
@@ -139,7 +141,8 @@ export class Slot {
     await this.#drained;
     this.#loop.kill();
     await this.#loop.gone;
-    for (let n = 0; n < 2000 && (this.#place.cgroup?.population() ?? 0) > 0; n++) await this.#clock.sleep(1);
+    for (let n = 0; n < 2000 && this.#place.cgroup?.holdsMoreThan(0) === true; n++)
+      await this.#clock.sleep(1);
     await this.#place.workMount?.remove();
     for (const { out, err } of this.#files) [out, err].forEach((file) => closeSync(file));
     closeSync(this.#argsFile);
@@ -247,7 +250,7 @@ export class Slot {
         const placed = await this.#loop.run({ ...command, how: 'bare', argv: placeInputsCommand(blobs) });
         if (placed !== 0) return placed;
       }
-      const env = jobEnv(run.env, this.#place.loop.workFolder);
+      const env = jobEnv(run.env, this.#place.loop.workFolder, dirname(this.#place.node));
       return this.#loop.run({ ...command, how: 'bare', argv: [...this.#place.barePrefix, ...run.argv], env });
     }
     const work = this.#workOf(run);
@@ -300,24 +303,24 @@ export class Slot {
   async #waitUntilDead(run: RunMessage): Promise<void> {
     const { cgroup } = this.#place;
     if (cgroup !== null) {
-      if (cgroup.population() <= this.#basePopulation && !this.#loop.isGone) return;
+      if (!cgroup.holdsMoreThan(this.#basePopulation) && !this.#loop.isGone) return;
       // The namespace of a sandbox needs a moment to fall; what a bare job left behind does not go by itself.
-      for (let n = 0; n < 50 && run.profile !== 'bare' && cgroup.population() > this.#basePopulation; n++)
+      for (let n = 0; n < 50 && run.profile !== 'bare' && cgroup.holdsMoreThan(this.#basePopulation); n++)
         await this.#clock.sleep(1);
-      if (cgroup.population() === this.#basePopulation && !this.#loop.isGone) return;
+      if (!cgroup.holdsMoreThan(this.#basePopulation) && !this.#loop.isGone) return;
       this.#loop.kill();
     } else if (run.profile === 'bare') {
       if (inGroupOf(this.#loop.pid).length <= 1 && !this.#loop.isGone) return;
       this.#loop.kill();
     } else {
       const first = Number(/"child-pid": (\d+)/.exec(this.#status())?.[1] ?? 0);
-      for (let n = 0; n < 5000 && first > 0 && existsSync(`/proc/${first}`); n++) await this.#clock.sleep(1);
+      for (let n = 0; n < 5000 && first > 0 && isAlive(first); n++) await this.#clock.sleep(1);
       if (!this.#loop.isGone) return;
     }
     await this.#loop.gone;
     for (const pid of cgroup === null && run.profile === 'bare' ? inGroupOf(this.#loop.pid) : [])
       signal(pid, 'SIGKILL');
-    for (let n = 0; n < 5000 && (cgroup?.population() ?? 0) > 0; n++) await this.#clock.sleep(1);
+    for (let n = 0; n < 5000 && cgroup?.holdsMoreThan(0) === true; n++) await this.#clock.sleep(1);
     if (!this.#isClosed) await this.#startLoop();
   }
 
