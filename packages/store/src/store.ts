@@ -309,7 +309,6 @@ export interface JobStore {
 
   /** Same id and digest: the same answer. Costs the same for 1 and 1,000,000 tasks. */
   submit(job: NewJob, by: By): Promise<SubmitAnswer>;
-  /** `filesOf`, `leases` and the rest may follow in the same turn: one transaction then holds them all. */
   readJob(id: string): Promise<JobRecord | null>;
   readOrder(id: string): Promise<{ readonly digest: string; readonly envelope: Envelope } | null>;
   /** Newest first. */
@@ -326,7 +325,7 @@ export interface JobStore {
     page: PageAsked & { readonly index?: number; readonly onlyAccepted?: boolean },
   ): Promise<Page<ReceiptRecord>>;
   readReceipt(digest: string): Promise<ReceiptRecord | null>;
-  /** Tasks that changed after that number, oldest change first: an event stream resumes here. */
+  /** Tasks with a row that changed after that number, oldest change first: an event stream resumes here. A change number is never split, so there may be more than `limit`. */
   listChanges(job: string, afterChange: number, limit: number): Promise<readonly TaskRecord[]>;
   newestChange(): Promise<number>;
 }

@@ -1,0 +1,86 @@
+import { sql } from 'kysely';
+import type { AuditRecord } from '../store.ts';
+import type { Cell } from '../sql-words.ts';
+import type { Write } from '../write-in-groups.ts';
+import type { AuditNote } from './audit-notes.ts';
+import { BEFORE_FIRST, hashRecord } from './hash-record.ts';
+
+const MAX_WORDS = 1000;
+const MAX_DETAIL = 2000;
+
+/** The last step of each transaction: its records continue the chain. */
+export async function appendAudit(write: Write): Promise<void> {
+  const notes = write.audit.list();
+  if (notes.length === 0) return;
+  const head = await sql<{
+    seq: number;
+    hash: string;
+  }>`select seq, hash from audit_head where id = 1 ${write.words.lockRows}`.execute(write.db);
+  let { seq, hash } = head.rows[0] ?? { seq: 0, hash: BEFORE_FIRST };
+  const rows: Cell[][] = [];
+  for (const note of notes) {
+    const { time, actor, source, action, object, outcome, count } = note;
+    const record: Omit<AuditRecord, 'hash'> = {
+      seq: seq + 1,
+      time,
+      actor,
+      source,
+      action,
+      object,
+      outcome,
+      count,
+      detail: detailOf(note),
+      previous: hash,
+    };
+    seq = record.seq;
+    hash = hashRecord(record);
+    rows.push([
+      seq,
+      time,
+      actor,
+      source,
+      action,
+      object,
+      outcome,
+      count,
+      record.detail,
+      record.previous,
+      hash,
+    ]);
+  }
+  const batch = write.words.batch(
+    {
+      seq: 'integer',
+      time: 'integer',
+      actor: 'text',
+      source: 'text',
+      action: 'text',
+      object: 'text',
+      outcome: 'text',
+      count: 'integer',
+      detail: 'text',
+      previous: 'text',
+      hash: 'text',
+    },
+    rows,
+  );
+  await sql`
+    insert into audit (seq, time, actor, source, action, object, outcome, count, detail, previous, hash)
+    select seq, time, actor, source, action, object, outcome, count, detail, previous, hash from ${batch}`.execute(
+    write.db,
+  );
+  await sql`
+    insert into audit_head (id, seq, hash) values (1, ${seq}, ${hash})
+    on conflict (id) do update set seq = excluded.seq, hash = excluded.hash`.execute(write.db);
+}
+
+function detailOf(note: AuditNote): string {
+  let text = note.words.slice(0, MAX_WORDS);
+  for (const [at, [first, last]] of note.ranges.entries()) {
+    const range = first === last ? `${first}` : `${first}-${last}`;
+    if (text.length + range.length > MAX_DETAIL - 40)
+      return `${text} and ${note.ranges.length - at} ranges more`;
+    text += at === 0 ? `${text === '' ? '' : ' '}tasks ${range}` : `,${range}`;
+  }
+  return text;
+}

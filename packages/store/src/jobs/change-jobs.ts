@@ -1,0 +1,310 @@
+import { sql } from 'kysely';
+import {
+  afterAttempt,
+  hasEnded,
+  jobState,
+  mayBecome,
+  TASK_STATES,
+  type AttemptEnd,
+  type TaskState,
+} from '@writ/contract';
+import type { By } from '../store.ts';
+import type { Cell, ColumnKind } from '../sql-words.ts';
+import { StoreError } from '../store-error.ts';
+import type { JobTable, LostAttemptTable, TaskTable } from '../tables.ts';
+import type { Write } from '../write-in-groups.ts';
+import { countsOf, restSize } from './job-record.ts';
+import { takeNumber } from './take-number.ts';
+
+/**
+ * The jobs and tasks that one operation changes. Every change of state goes through `move`, which keeps the counters
+ * and tells the audit trail; `save` writes them in a few statements, however many they are.
+ */
+export class JobChanges {
+  readonly #write: Write;
+  readonly #by: By;
+  readonly #jobs = new Map<number, JobTable>();
+  readonly #tasks = new Map<string, TaskTable>();
+  readonly #changed = new Set<JobTable | TaskTable>();
+  readonly #lost: LostAttemptTable[] = [];
+
+  constructor(write: Write, by: By) {
+    this.#write = write;
+    this.#by = by;
+  }
+
+  async loadJobs(seqs: Iterable<number>): Promise<void> {
+    const missing = [...new Set(seqs)].filter((seq) => !this.#jobs.has(seq));
+    if (missing.length === 0) return;
+    const batch = this.#write.words.batch(
+      { seq: 'integer' },
+      missing.map((seq) => [seq]),
+    );
+    const found = await sql<JobTable>`
+      select job.* from ${batch} cross join job where job.seq = batch.seq ${this.#write.words.lockRows}`.execute(
+      this.#write.db,
+    );
+    for (const row of found.rows) this.#jobs.set(row.seq, row);
+  }
+
+  /** Those of the named jobs that there are, by id. */
+  async loadJobsById(ids: Iterable<string>): Promise<ReadonlyMap<string, JobTable>> {
+    const batch = this.#write.words.batch(
+      { id: 'text' },
+      [...new Set(ids)].map((id) => [id]),
+    );
+    const found = await sql<JobTable>`
+      select job.* from ${batch} cross join job where job.id = batch.id ${this.#write.words.lockRows}`.execute(
+      this.#write.db,
+    );
+    for (const row of found.rows) if (!this.#jobs.has(row.seq)) this.#jobs.set(row.seq, row);
+    return new Map(found.rows.map((row) => [row.id, this.job(row.seq)]));
+  }
+
+  async loadTasks(keys: readonly { readonly job: number; readonly idx: number }[]): Promise<void> {
+    const batch = this.#write.words.batch(
+      { job: 'integer', idx: 'integer' },
+      keys.map(({ job, idx }) => [job, idx]),
+    );
+    const found = await sql<TaskTable>`
+      select task.* from ${batch} cross join task
+      where task.job = batch.job and task.idx = batch.idx ${this.#write.words.lockRows}`.execute(
+      this.#write.db,
+    );
+    for (const row of found.rows) this.hold(row);
+  }
+
+  job(seq: number): JobTable {
+    const job = this.#jobs.get(seq);
+    if (!job) throw new StoreError('store.impossible', `Job ${seq} was not loaded.`);
+    return job;
+  }
+
+  task(job: number, idx: number): TaskTable | undefined {
+    return this.#tasks.get(`${job}.${idx}`);
+  }
+
+  holdJob(row: JobTable): void {
+    if (!this.#jobs.has(row.seq)) this.#jobs.set(row.seq, row);
+  }
+
+  /** Takes a row that the caller has read. */
+  hold(row: TaskTable): TaskTable {
+    const key = `${row.job}.${row.idx}`;
+    const held = this.#tasks.get(key);
+    if (held) return held;
+    this.#tasks.set(key, row);
+    return row;
+  }
+
+  /** Gives a task of the rest its row. */
+  takeFromRest(job: JobTable, idx: number): TaskTable {
+    if (idx < job.next_index)
+      throw new StoreError('store.impossible', `Task ${job.id}.${idx} has a row already.`);
+    return this.hold({
+      job: job.seq,
+      idx,
+      state: job.rest,
+      because: job.rest_because,
+      attempt: 0,
+      starts: 0,
+      token_epoch: null,
+      token_n: null,
+      identity: null,
+      lease_until: null,
+      cancel_how: null,
+      exit: null,
+      started: null,
+      ended: null,
+      receipt: null,
+      change: 0,
+    });
+  }
+
+  move(task: TaskTable, to: TaskState, because: string | null, words = ''): void {
+    const job = this.job(task.job);
+    this.#count(job, task.state, to, 1);
+    task.state = to;
+    task.because = because;
+    task.ended = hasEnded(to) ? this.#by.now : null;
+    this.#changed.add(task).add(job);
+    this.#write.audit.addTasks(this.#by, `task.${to}`, job.id, words, task.idx);
+  }
+
+  /** Moves all tasks without a row. */
+  moveRest(job: JobTable, to: TaskState, because: string | null): number {
+    const size = restSize(job);
+    if (size === 0) return 0;
+    this.#count(job, job.rest, to, size);
+    job.rest = to;
+    job.rest_because = because;
+    this.#changed.add(job);
+    this.#write.audit.addTasks(
+      this.#by,
+      `task.${to}`,
+      job.id,
+      '',
+      job.next_index,
+      job.first_index + job.size - 1,
+      size,
+    );
+    return size;
+  }
+
+  /** The lease of a task is over, and the task becomes what the rules say. */
+  endAttempt(task: TaskTable, end: AttemptEnd): TaskState {
+    const job = this.job(task.job);
+    const rule = {
+      maxAttempts: job.max_attempts,
+      retryOnFailure: job.retry_on_failure === 1,
+      isOnce: job.is_once === 1,
+    };
+    const next = afterAttempt(end, task.attempt, rule);
+    // Whoever was asked to stop is not started again (I6).
+    const to = next === 'waiting' && task.cancel_how !== null ? 'cancelled' : next;
+    task.starts = end.outcome === 'returned' ? task.attempt - 1 : task.attempt;
+    task.lease_until = null;
+    this.move(
+      task,
+      to,
+      to === 'waiting' ? null : to === 'cancelled' ? 'cancelled' : end.because,
+      `from ${task.identity ?? ''}`,
+    );
+    return to;
+  }
+
+  /** For attempts that leave no accepted receipt. */
+  noteLost(task: TaskTable, end: AttemptEnd): void {
+    this.#lost.push({
+      job: task.job,
+      token_epoch: task.token_epoch ?? 0,
+      token_n: task.token_n ?? 0,
+      idx: task.idx,
+      attempt: task.attempt,
+      identity: task.identity ?? '',
+      outcome: end.outcome,
+      because: end.because,
+      ended: this.#by.now,
+    });
+  }
+
+  /** For changes that are none of state. */
+  touch(row: JobTable | TaskTable): void {
+    this.#changed.add(row);
+    if ('idx' in row) this.#changed.add(this.job(row.job));
+  }
+
+  async save(): Promise<void> {
+    if (this.#changed.size === 0) return;
+    const change = await takeNumber(this.#write, 'change');
+    const jobs: JobTable[] = [];
+    const tasks: TaskTable[] = [];
+    for (const row of this.#changed) {
+      row.change = change;
+      if ('idx' in row) tasks.push(row);
+      else jobs.push(row);
+    }
+    for (const job of jobs) {
+      job.state = jobState(countsOf(job));
+      job.ended = hasEnded(job.state) ? (job.ended ?? this.#by.now) : null;
+      this.#write.changedJobs.add(job.id);
+    }
+    await this.#saveJobs(jobs);
+    if (tasks.length > 0) await this.#saveTasks(tasks);
+    if (this.#lost.length > 0) await this.#saveLost();
+    this.#changed.clear();
+    this.#lost.length = 0;
+  }
+
+  #count(job: JobTable, from: TaskState, to: TaskState, count: number): void {
+    if (!mayBecome(from, to))
+      throw new StoreError('store.impossible', `A task of ${job.id} cannot become ${to} when it is ${from}.`);
+    job[`n_${from}`] -= count;
+    job[`n_${to}`] += count;
+  }
+
+  async #saveJobs(jobs: readonly JobTable[]): Promise<void> {
+    const batch = this.#write.words.batch(
+      JOB_CHANGES,
+      jobs.map((job) => JOB_COLUMNS.map((column) => job[column])),
+    );
+    const sets = JOB_COLUMNS.filter((column) => column !== 'seq').map(
+      (column) => sql`${sql.ref(column)} = batch.${sql.ref(column)}`,
+    );
+    await sql`update job set ${sql.join(sets)} from ${batch} where job.seq = batch.seq`.execute(
+      this.#write.db,
+    );
+  }
+
+  async #saveTasks(tasks: readonly TaskTable[]): Promise<void> {
+    const batch = this.#write.words.batch(
+      TASK_CHANGES,
+      tasks.map((task) => TASK_COLUMNS.map((column) => task[column])),
+    );
+    const names = sql.join(TASK_COLUMNS.map((column) => sql.ref(column)));
+    const sets = TASK_COLUMNS.slice(2).map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
+    await sql`
+      insert into task (${names}) select ${names} from ${batch} where true
+      on conflict (job, idx) do update set ${sql.join(sets)}`.execute(this.#write.db);
+  }
+
+  async #saveLost(): Promise<void> {
+    const columns = {
+      job: 'integer',
+      token_epoch: 'integer',
+      token_n: 'integer',
+      idx: 'integer',
+      attempt: 'integer',
+      identity: 'text',
+      outcome: 'text',
+      because: 'text',
+      ended: 'integer',
+    } as const;
+    const batch = this.#write.words.batch(
+      columns,
+      this.#lost.map((row) => Object.keys(columns).map((column) => row[column as keyof LostAttemptTable])),
+    );
+    const names = sql.join(Object.keys(columns).map((column) => sql.ref(column)));
+    await sql`insert into lost_attempt (${names}) select ${names} from ${batch}`.execute(this.#write.db);
+  }
+}
+
+type Column<T> = { [K in keyof T]: T[K] extends Cell ? K : never }[keyof T] & string;
+
+const JOB_CHANGES = {
+  seq: 'integer',
+  next_index: 'integer',
+  holes: 'integer',
+  rest: 'text',
+  rest_because: 'text',
+  started: 'integer',
+  ended: 'integer',
+  state: 'text',
+  next_token: 'integer',
+  change: 'integer',
+  ...(Object.fromEntries(TASK_STATES.map((state) => [`n_${state}`, 'integer'])) as Record<
+    `n_${TaskState}`,
+    'integer'
+  >),
+} as const satisfies Partial<Record<Column<JobTable>, ColumnKind>>;
+const JOB_COLUMNS = Object.keys(JOB_CHANGES) as (keyof typeof JOB_CHANGES)[];
+
+const TASK_CHANGES = {
+  job: 'integer',
+  idx: 'integer',
+  state: 'text',
+  because: 'text',
+  attempt: 'integer',
+  starts: 'integer',
+  token_epoch: 'integer',
+  token_n: 'integer',
+  identity: 'text',
+  lease_until: 'integer',
+  cancel_how: 'text',
+  exit: 'text',
+  started: 'integer',
+  ended: 'integer',
+  receipt: 'text',
+  change: 'integer',
+} as const satisfies Record<Column<TaskTable>, ColumnKind>;
+const TASK_COLUMNS = Object.keys(TASK_CHANGES) as (keyof typeof TASK_CHANGES)[];

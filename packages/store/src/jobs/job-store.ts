@@ -1,0 +1,84 @@
+import { type Kysely, sql } from 'kysely';
+import type { Envelope } from '@writ/contract';
+import type { JobStore } from '../store.ts';
+import type { JobTable, Tables, TaskTable } from '../tables.ts';
+import type { GroupWriter } from '../write-in-groups.ts';
+import { boundedLimit } from '../cursors.ts';
+import { jobRecord, restRecord, taskRecord } from './job-record.ts';
+import { listAttempts } from './list-attempts.ts';
+import { listJobs } from './list-jobs.ts';
+import { listReceipts, readReceipt } from './list-receipts.ts';
+import { listTasks } from './list-tasks.ts';
+import { submitJob } from './submit-job.ts';
+import { takeNumber } from './take-number.ts';
+
+export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobStore {
+  return {
+    classId: async (text) => {
+      const held = await sql<{ id: number }>`select id from class where class = ${text}`.execute(reader);
+      if (held.rows[0]) return held.rows[0].id;
+      return write(async (writing) => {
+        const again = await sql<{ id: number }>`select id from class where class = ${text}`.execute(
+          writing.db,
+        );
+        if (again.rows[0]) return again.rows[0].id;
+        const id = await takeNumber(writing, 'class');
+        await sql`insert into class (id, class) values (${id}, ${text})`.execute(writing.db);
+        return id;
+      });
+    },
+    listClasses: async () =>
+      (await sql<{ id: number; class: string }>`select id, class from class order by id`.execute(reader))
+        .rows,
+    classesWithWork: async (now) => {
+      const found = await sql<{ id: number }>`
+        select id from class
+        where exists (select 1 from job where job.class = class.id and n_waiting > 0 and is_ready = 1 and not_after > ${now})
+          or exists (select 1 from job where job.class = class.id and n_waiting > 0 and is_ready = 0 and not_before <= ${now})
+        order by id`.execute(reader);
+      return found.rows.map((row) => row.id);
+    },
+    submit: (job, by) => write((writing) => submitJob(writing, job, by)),
+    readJob: async (id) => {
+      const found = await sql<JobTable & { command: string }>`
+        select job.*, job_order.command from job join job_order on job_order.job = job.seq where job.id = ${id}`.execute(
+        reader,
+      );
+      return found.rows[0] ? jobRecord(found.rows[0]) : null;
+    },
+    readOrder: async (id) => {
+      const found = await sql<{ digest: string; envelope: string }>`
+        select job.digest, job_order.envelope from job join job_order on job_order.job = job.seq where job.id = ${id}`.execute(
+        reader,
+      );
+      const row = found.rows[0];
+      return row ? { digest: row.digest, envelope: JSON.parse(row.envelope) as Envelope } : null;
+    },
+    listJobs: (asked) => listJobs(reader, asked),
+    readTask: async (id, index) => {
+      const job = (await sql<JobTable>`select * from job where id = ${id}`.execute(reader)).rows[0];
+      if (!job || index < job.first_index || index >= job.first_index + job.size) return null;
+      const row = (
+        await sql<TaskTable>`select * from task where job = ${job.seq} and idx = ${index}`.execute(reader)
+      ).rows[0];
+      return row ? taskRecord(id, row) : restRecord(job, index);
+    },
+    listTasks: (job, asked) => listTasks(reader, job, asked),
+    listAttempts: (job, index) => listAttempts(reader, job, index),
+    listReceipts: (job, asked) => listReceipts(reader, job, asked),
+    readReceipt: (digest) => readReceipt(reader, digest),
+    listChanges: async (job, after, limit) => {
+      // A change number is never split between two answers: whoever resumes after it would miss the rest.
+      const found = await sql<TaskTable>`
+        select * from task where job = (select seq from job where id = ${job}) and change > ${after} and change <= (
+          select max(change) from (
+            select change from task where job = (select seq from job where id = ${job}) and change > ${after}
+            order by change limit ${boundedLimit(limit)}) as first)
+        order by change, idx`.execute(reader);
+      return found.rows.map((row) => taskRecord(job, row));
+    },
+    newestChange: async () =>
+      (await sql<{ value: number }>`select value from counter where name = 'change'`.execute(reader)).rows[0]
+        ?.value ?? 0,
+  };
+}

@@ -1,0 +1,63 @@
+import { sql } from 'kysely';
+import type { By, NewJob, SubmitAnswer } from '../store.ts';
+import type { JobTable } from '../tables.ts';
+import type { Write } from '../write-in-groups.ts';
+import { jobRecord } from './job-record.ts';
+import { takeNumber } from './take-number.ts';
+
+/** Same id and digest: the same answer. A job of a million tasks is one row. */
+export async function submitJob(write: Write, job: NewJob, by: By): Promise<SubmitAnswer> {
+  const held = await sql<JobTable & { command: string }>`
+    select job.*, job_order.command from job join job_order on job_order.job = job.seq where job.id = ${job.id}`.execute(
+    write.db,
+  );
+  const same = held.rows[0];
+  if (same) return same.digest === job.digest ? { is: 'same', job: jobRecord(same) } : { is: 'conflict' };
+
+  const row: JobTable = {
+    seq: await takeNumber(write, 'job'),
+    id: job.id,
+    digest: job.digest,
+    person: job.person,
+    project: job.project,
+    queue: job.queue,
+    class: job.class,
+    priority: job.priority,
+    first_index: job.firstIndex,
+    size: job.size,
+    next_index: job.firstIndex,
+    holes: 0,
+    rest: 'waiting',
+    rest_because: null,
+    max_attempts: job.maxAttempts,
+    retry_on_failure: job.retryOnFailure ? 1 : 0,
+    is_once: job.isOnce ? 1 : 0,
+    not_before: job.notBefore,
+    not_after: job.notAfter,
+    is_ready: job.notBefore === null || job.notBefore <= by.now ? 1 : 0,
+    submitted_by: job.submittedBy,
+    submitted: by.now,
+    started: null,
+    ended: job.size === 0 ? by.now : null,
+    state: job.size === 0 ? 'succeeded' : 'waiting',
+    next_token: 1,
+    change: await takeNumber(write, 'change'),
+    n_waiting: job.size,
+    n_leased: 0,
+    n_running: 0,
+    n_succeeded: 0,
+    n_failed: 0,
+    n_cancelled: 0,
+    n_expired: 0,
+    n_refused: 0,
+    n_unknown: 0,
+  };
+  const command = JSON.stringify(job.command);
+  await write.db.insertInto('job').values(row).execute();
+  await sql`insert into job_order (job, envelope, command) values (${row.seq}, ${JSON.stringify(job.envelope)}, ${command})`.execute(
+    write.db,
+  );
+  write.audit.add(by, 'job.submitted', job.id, `${job.size} tasks, order ${job.digest}`);
+  write.changedJobs.add(job.id);
+  return { is: 'added', job: jobRecord({ ...row, command }) };
+}

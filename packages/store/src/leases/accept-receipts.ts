@@ -1,0 +1,142 @@
+import { sql } from 'kysely';
+import { JobChanges } from '../jobs/change-jobs.ts';
+import type { By, ReceiptAnswer, ReceiptOffered } from '../store.ts';
+import type { Cell } from '../sql-words.ts';
+import type { TaskTable } from '../tables.ts';
+import type { Write } from '../write-in-groups.ts';
+import { isHeld, loadHeld } from './held-tasks.ts';
+
+/** Stores every receipt, and lets those of present leases end their tasks. The same receipt again gets the same answer. */
+export async function acceptReceipts(
+  write: Write,
+  receipts: readonly ReceiptOffered[],
+  by: By,
+): Promise<readonly ReceiptAnswer[]> {
+  if (receipts.length === 0) return [];
+  const known = await readKnown(write, receipts);
+  const changes = new JobChanges(write, by);
+  const tasks = await loadHeld(changes, receipts);
+  const jobs = await changes.loadJobsById(receipts.map((receipt) => receipt.job));
+  const fresh: { receipt: ReceiptOffered; answer: ReceiptAnswer; job: number }[] = [];
+  const answers = receipts.map((receipt, at) => {
+    const before = known.get(receipt.digest);
+    if (before) return { ...before, seq: receipt.seq, isDuplicate: true, state: null };
+    const answer = judge(changes, receipt, tasks[at]);
+    known.set(receipt.digest, answer);
+    fresh.push({ receipt, answer, job: jobs.get(receipt.job)?.seq ?? 0 });
+    if (answer.is !== 'accepted')
+      write.audit.add(
+        by,
+        'receipt.refused',
+        receipt.job,
+        `${answer.code} from ${receipt.identity}`,
+        'refused',
+      );
+    return answer;
+  });
+  await changes.save();
+  await insertReceipts(write, fresh, by);
+  await creditAgents(write, fresh);
+  return answers;
+}
+
+function judge(changes: JobChanges, receipt: ReceiptOffered, task: TaskTable | undefined): ReceiptAnswer {
+  const said = { digest: receipt.digest, seq: receipt.seq, isDuplicate: false };
+  if (receipt.refusedBy !== undefined)
+    return { ...said, is: 'refused', code: receipt.refusedBy, state: null };
+  if (!task || !isHeld(task, receipt)) return { ...said, is: 'stale', code: 'lease.stale', state: null };
+  const job = changes.job(task.job);
+  task.exit = receipt.exit === null ? null : JSON.stringify(receipt.exit);
+  task.started = receipt.started ?? task.started;
+  task.receipt = receipt.digest;
+  if (task.started !== null) job.started = Math.min(job.started ?? Number.MAX_SAFE_INTEGER, task.started);
+  const state = changes.endAttempt(task, { outcome: receipt.outcome, because: receipt.because });
+  return { ...said, is: 'accepted', code: null, state };
+}
+
+async function readKnown(
+  write: Write,
+  receipts: readonly ReceiptOffered[],
+): Promise<Map<string, ReceiptAnswer>> {
+  const batch = write.words.batch(
+    { digest: 'text' },
+    receipts.map((receipt) => [receipt.digest]),
+  );
+  const found = await sql<{ digest: string; is_accepted: number; code: string | null }>`
+    select receipt.digest, receipt.is_accepted, receipt.code from ${batch} cross join receipt
+    where receipt.digest = batch.digest`.execute(write.db);
+  return new Map(
+    found.rows.map(({ digest, is_accepted, code }) => {
+      const is = is_accepted === 1 ? 'accepted' : code === 'lease.stale' ? 'stale' : 'refused';
+      return [digest, { digest, seq: 0, is, isDuplicate: true, code, state: null }];
+    }),
+  );
+}
+
+async function insertReceipts(
+  write: Write,
+  fresh: readonly { receipt: ReceiptOffered; answer: ReceiptAnswer; job: number }[],
+  by: By,
+): Promise<void> {
+  if (fresh.length === 0) return;
+  const columns = {
+    job: 'integer',
+    idx: 'integer',
+    attempt: 'integer',
+    digest: 'text',
+    token_epoch: 'integer',
+    token_n: 'integer',
+    identity: 'text',
+    admission: 'text',
+    is_accepted: 'integer',
+    code: 'text',
+    outcome: 'text',
+    because: 'text',
+    ended: 'integer',
+    received: 'integer',
+    envelope: 'text',
+  } as const;
+  const rows = fresh.map(({ receipt, answer, job }): Cell[] => [
+    job,
+    receipt.index,
+    receipt.attempt,
+    receipt.digest,
+    receipt.token.epoch,
+    receipt.token.n,
+    receipt.identity,
+    receipt.admission,
+    answer.is === 'accepted' ? 1 : 0,
+    answer.code,
+    receipt.outcome,
+    receipt.because,
+    receipt.ended,
+    by.now,
+    JSON.stringify(receipt.envelope),
+  ]);
+  const names = sql.join(Object.keys(columns).map((column) => sql.ref(column)));
+  await sql`insert into receipt (${names}) select ${names} from ${write.words.batch(columns, rows)}`.execute(
+    write.db,
+  );
+}
+
+async function creditAgents(
+  write: Write,
+  fresh: readonly { receipt: ReceiptOffered; answer: ReceiptAnswer }[],
+): Promise<void> {
+  const credits = new Map<string, { seq: number; done: number }>();
+  for (const { receipt, answer } of fresh) {
+    const credit = credits.get(receipt.identity) ?? { seq: 0, done: 0 };
+    credit.seq = Math.max(credit.seq, receipt.seq);
+    if (answer.is === 'accepted' && receipt.outcome !== 'refused') credit.done += 1;
+    credits.set(receipt.identity, credit);
+  }
+  const batch = write.words.batch(
+    { identity: 'text', seq: 'integer', done: 'integer' },
+    [...credits].map(([identity, { seq, done }]) => [identity, seq, done]),
+  );
+  await sql`
+    update agent set
+      receipt_seq = case when batch.seq > receipt_seq then batch.seq else receipt_seq end,
+      tasks_done = tasks_done + batch.done
+    from ${batch} where agent.identity = batch.identity`.execute(write.db);
+}

@@ -1,0 +1,173 @@
+import { sql } from 'kysely';
+import { JobChanges } from '../jobs/change-jobs.ts';
+import { restSize } from '../jobs/job-record.ts';
+import type { ClaimAsked, ClaimedJob } from '../store.ts';
+import { StoreError } from '../store-error.ts';
+import type { JobTable, TaskTable } from '../tables.ts';
+import type { Write } from '../write-in-groups.ts';
+
+const MAX_TASKS = 2000;
+/** Arrays are usual: a few jobs of each class mostly suffice. */
+const FIRST_LOOK = 16;
+
+/** Leases the oldest work of the highest priority: of a job first what came back, then what was never leased. */
+export async function claimTasks(write: Write, asked: ClaimAsked): Promise<readonly ClaimedJob[]> {
+  const max = Math.min(asked.max, MAX_TASKS);
+  if (max <= 0 || asked.classes.length === 0) return [];
+  await ripen(write, asked.by.now);
+  const jobs = await findJobs(write, asked, max);
+  if (jobs.length === 0) return [];
+
+  const changes = new JobChanges(write, asked.by);
+  for (const job of jobs) changes.holdJob(job);
+  const cameBack = await loadCameBack(write, changes, jobs, max);
+  const epoch = await readEpoch(write);
+  const until = asked.by.now + Math.round(asked.leaseSeconds * 1000);
+  const claimed: ClaimedJob[] = [];
+  let left = max;
+  for (const job of jobs) {
+    if (left === 0) break;
+    const tasks = (cameBack.get(job.seq) ?? []).slice(0, left);
+    if (tasks.length < left) tasks.push(...(await takeRest(write, changes, job, left - tasks.length)));
+    for (const task of tasks) lease(changes, job, task, { identity: asked.identity, epoch, until });
+    left -= tasks.length;
+    if (tasks.length > 0) claimed.push(claimedJob(job, tasks));
+  }
+  await changes.save();
+  return claimed;
+}
+
+async function ripen(write: Write, now: number): Promise<void> {
+  await sql`update job set is_ready = 1 where n_waiting > 0 and is_ready = 0 and not_before <= ${now}`.execute(
+    write.db,
+  );
+}
+
+async function findJobs(write: Write, asked: ClaimAsked, max: number): Promise<JobTable[]> {
+  const look = Math.min(FIRST_LOOK, max);
+  const first = await lookInClasses(write, asked, look);
+  const isCut = first.some((jobs) => jobs.length === look);
+  const merged = first.flat().sort(byTurn);
+  if (!isCut || look === max) return merged;
+  // Behind the last job seen of a class there may be others that come first.
+  const certain = first.filter((jobs) => jobs.length === look).map((jobs) => jobs[look - 1]);
+  const surely = merged.filter((job) =>
+    certain.every((last) => last !== undefined && byTurn(job, last) <= 0),
+  );
+  const tasks = surely.reduce((sum, job) => sum + job.n_waiting, 0);
+  return tasks >= max ? surely : (await lookInClasses(write, asked, max)).flat().sort(byTurn);
+}
+
+const byTurn = (a: JobTable, b: JobTable): number => b.priority - a.priority || a.seq - b.seq;
+
+async function lookInClasses(write: Write, asked: ClaimAsked, limit: number): Promise<JobTable[][]> {
+  const excluded = asked.excluded ?? [];
+  const batch = write.words.batch(
+    { id: 'text' },
+    excluded.map((id) => [id]),
+  );
+  const others = excluded.length === 0 ? sql`` : sql`and id not in (select batch.id from ${batch})`;
+  const found: JobTable[][] = [];
+  for (const id of asked.classes) {
+    const jobs = await sql<JobTable>`
+      select * from job
+      where class = ${id} and n_waiting > 0 and is_ready = 1 and not_after > ${asked.by.now} ${others}
+      order by class, priority desc, seq limit ${limit} ${write.words.lockRows}`.execute(write.db);
+    found.push(jobs.rows);
+  }
+  return found;
+}
+
+async function loadCameBack(
+  write: Write,
+  changes: JobChanges,
+  jobs: readonly JobTable[],
+  max: number,
+): Promise<Map<number, TaskTable[]>> {
+  const found = new Map<number, TaskTable[]>();
+  const having = jobs.filter((job) => job.n_waiting > (job.rest === 'waiting' ? restSize(job) : 0));
+  if (having.length === 0) return found;
+  const batch = write.words.batch(
+    { job: 'integer', turn: 'integer' },
+    having.map((job, turn) => [job.seq, turn]),
+  );
+  const rows = await sql<TaskTable>`
+    select task.* from ${batch} cross join task
+    where task.job = batch.job and task.state = 'waiting'
+    order by batch.turn, task.idx limit ${max} ${write.words.lockRows}`.execute(write.db);
+  for (const row of rows.rows) {
+    const tasks = found.get(row.job);
+    if (tasks) tasks.push(changes.hold(row));
+    else found.set(row.job, [changes.hold(row)]);
+  }
+  return found;
+}
+
+async function takeRest(write: Write, changes: JobChanges, job: JobTable, max: number): Promise<TaskTable[]> {
+  if (job.rest !== 'waiting') return [];
+  const end = job.first_index + job.size;
+  const holes = job.holes === 0 ? undefined : await readHoles(write, job, max);
+  const tasks: TaskTable[] = [];
+  const from = job.next_index;
+  while (tasks.length < max && job.next_index < end && (!holes || job.next_index < holes.upTo)) {
+    if (holes?.indexes.has(job.next_index)) job.holes -= 1;
+    else tasks.push(changes.takeFromRest(job, job.next_index));
+    job.next_index += 1;
+  }
+  if (job.next_index !== from) changes.touch(job);
+  return tasks;
+}
+
+/** Single tasks that were cancelled before the cursor came by. */
+async function readHoles(
+  write: Write,
+  job: JobTable,
+  max: number,
+): Promise<{ indexes: Set<number>; upTo: number }> {
+  const limit = max + job.holes;
+  const upTo = job.next_index + limit;
+  const rows = await sql<{ idx: number }>`
+    select idx from task where job = ${job.seq} and idx >= ${job.next_index} and idx < ${upTo}`.execute(
+    write.db,
+  );
+  return { indexes: new Set(rows.rows.map((row) => row.idx)), upTo };
+}
+
+async function readEpoch(write: Write): Promise<number> {
+  const found = await sql<{ epoch: number }>`select epoch from cluster where id = 1`.execute(write.db);
+  const epoch = found.rows[0]?.epoch;
+  if (epoch === undefined)
+    throw new StoreError('store.impossible', 'Nothing can be leased before the server has a cluster.');
+  return epoch;
+}
+
+function lease(
+  changes: JobChanges,
+  job: JobTable,
+  task: TaskTable,
+  to: { identity: string; epoch: number; until: number },
+): void {
+  if (task.starts >= job.max_attempts)
+    throw new StoreError('store.impossible', `Task ${job.id}.${task.idx} has no attempt left.`);
+  task.attempt = task.starts + 1;
+  task.token_epoch = to.epoch;
+  task.token_n = job.next_token;
+  job.next_token += 1;
+  task.identity = to.identity;
+  task.lease_until = to.until;
+  task.exit = null;
+  task.started = null;
+  changes.move(task, 'leased', null, `to ${to.identity}`);
+}
+
+function claimedJob(job: JobTable, tasks: readonly TaskTable[]): ClaimedJob {
+  return {
+    job: job.id,
+    order: job.digest,
+    tasks: tasks.map((task) => ({
+      index: task.idx,
+      attempt: task.attempt,
+      token: { epoch: task.token_epoch ?? 0, n: task.token_n ?? 0 },
+    })),
+  };
+}

@@ -1,0 +1,38 @@
+import { type Kysely, sql } from 'kysely';
+import { Migrator, type Migration } from 'kysely/migration';
+import { firstTables } from './migrations/0001-first-tables.ts';
+import type { SqlWords } from './sql-words.ts';
+import { StoreError } from './store-error.ts';
+
+export const migrationsOf = (words: SqlWords): Record<string, Migration> => ({
+  '0001-first-tables': firstTables(words) as Migration,
+});
+
+/** Forward only. @throws StoreError `store.newer_than_program` */
+export async function migrate(db: Kysely<never>, migrations: Record<string, Migration>): Promise<void> {
+  const unknown = (await listDone(db)).find((name) => !(name in migrations));
+  if (unknown !== undefined) {
+    throw new StoreError(
+      'store.newer_than_program',
+      `This database was made by a newer version of Writ: it has ${unknown}, which this program does not know. Start the newer version, or restore a backup from before it.`,
+    );
+  }
+  const result = await new Migrator({
+    db,
+    provider: { getMigrations: async () => migrations },
+  }).migrateToLatest();
+  if (result.error !== undefined) {
+    throw new StoreError(
+      'store.cannot_open',
+      `The database could not be brought to this version: ${String(result.error)}`,
+      { cause: result.error },
+    );
+  }
+}
+
+async function listDone(db: Kysely<never>): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some((table) => table.name === 'kysely_migration')) return [];
+  const done = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
+  return done.rows.map((row) => row.name);
+}

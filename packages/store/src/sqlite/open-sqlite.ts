@@ -1,0 +1,40 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { Kysely, SqliteDialect } from 'kysely';
+import type { Tables } from '../tables.ts';
+
+/** A compiled statement is worth keeping; texts are few, because batches travel in one parameter. */
+const MAX_STATEMENTS = 500;
+
+/** One connection. Whoever opens it destroys it. */
+export function openSqlite(file: string, mode: 'write' | 'read'): Kysely<Tables> {
+  const database = new DatabaseSync(file, { readOnly: mode === 'read', enableForeignKeyConstraints: true });
+  database.exec('pragma busy_timeout = 10000; pragma cache_size = -32000; pragma temp_store = memory');
+  if (mode === 'write')
+    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 4000');
+  const statements = new Map<string, StatementSync>();
+  return new Kysely<Tables>({
+    dialect: new SqliteDialect({
+      database: {
+        close: () => database.close(),
+        prepare(text) {
+          let statement = statements.get(text);
+          if (!statement) {
+            statement = database.prepare(text);
+            if (statements.size >= MAX_STATEMENTS) statements.clear();
+            statements.set(text, statement);
+          }
+          return asKyselyTakesIt(statement);
+        },
+      },
+    }),
+  });
+}
+
+function asKyselyTakesIt(statement: StatementSync) {
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
+    run: (parameters: readonly unknown[]) => statement.run(...(parameters as SQLInputValue[])),
+    iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[])),
+  };
+}
