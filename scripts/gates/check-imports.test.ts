@@ -36,6 +36,11 @@ const PLANTED: Readonly<Record<string, readonly Tree[]>> = {
     append('apps/server/src/lease/lease-job.ts', `import '../queue/queue-job.ts';`),
     append('apps/agent/src/replay/replay.ts', `import type { Verify } from '../verify/verify-order.ts';`),
   ],
+  'cli-layers-point-down': [
+    append('apps/cli/src/config/settings.ts', `import '../up/start-program.ts';`),
+    append('apps/cli/src/show/show.ts', `import type { session } from '../session/session.ts';`),
+    append('apps/cli/src/job/order-job.ts', `import '../up/start-program.ts';`),
+  ],
   'features-meet-in-compose': [
     append('apps/agent/src/handle-job.ts', `import './replay/replay.ts';\nimport './connect/connect.ts';`),
   ],

@@ -36,7 +36,7 @@ export async function checkImports(root: string): Promise<{ read: number; violat
     ...summary.violations.map((violation) => ({
       rule: violation.rule.name,
       where: violation.from === violation.to ? violation.from : `${violation.from} → ${violation.to}`,
-      comment: commentOf(violation.rule.name),
+      comment: violation.comment ?? commentOf(violation.rule.name),
     })),
     ...findReach(own, modules),
     ...findCrowdedFiles(own),

@@ -92,9 +92,14 @@ export const IMPORT_RULES: readonly IRegularForbiddenRuleType[] = [
     severity: 'error',
     name: 'features-know-no-features',
     comment: 'A folder under src is a feature. What it needs from another one is passed in by compose.ts.',
-    from: { path: '^apps/([^/]+)/src/([^/]+)/', pathNot: [TEST_FILE, '/(main|compose)\\.ts$'] },
-    to: { path: '^apps/$1/src/[^/]+/', pathNot: '^apps/$1/src/$2/' },
+    from: { path: '^apps/([^/]+)/src/([^/]+)/', pathNot: [TEST_FILE, '^apps/cli/', '/(main|compose)\\.ts$'] },
+    // What the agent may ask of its launcher is the border between two programs.
+    to: {
+      path: '^apps/$1/src/[^/]+/',
+      pathNot: ['^apps/$1/src/$2/', '^apps/agent/src/launcher/messages\\.ts$'],
+    },
   },
+  ...cliLayers(),
   {
     severity: 'error',
     name: 'agent-takes-no-sql',
@@ -178,6 +183,18 @@ export const IMPORT_RULES: readonly IRegularForbiddenRuleType[] = [
     to: { path: '(^|/)node_modules/' },
   },
 ];
+
+// The command line has no features: each verb is put together from the same few layers, and they point down.
+function cliLayers(): IRegularForbiddenRuleType[] {
+  const layers = ['job', 'read', 'session', 'show', 'explain', 'config'];
+  return layers.map((layer, at) => ({
+    severity: 'error',
+    name: 'cli-layers-point-down',
+    comment: `In the command line, ${layer} may import ${layers.slice(at + 1).join(', ') || 'no other folder'}.`,
+    from: { path: `^apps/cli/src/${layer}/`, pathNot: TEST_FILE },
+    to: { path: '^apps/cli/src/[^/]+/', pathNot: `^apps/cli/src/(${layers.slice(at).join('|')})/` },
+  }));
+}
 
 /** What a file may not reach even through files that may; types do not count, because nothing of them is left to run. */
 export const REACH_RULES: readonly {

@@ -90,6 +90,12 @@ export const CLEAN_TREE: Tree = {
   'apps/agent/src/start/start-agent.ts': `import { spawn } from 'node:child_process';\nexport const startAgent = spawn;\n`,
 
   'apps/cli/src/main.ts': `import { start } from '@writ/server';\nimport { start as agent } from '@writ/agent';\nexport const cli = [start, agent];\n`,
+  'apps/cli/src/job/order-job.ts': `import '../read/read.ts';\nexport const orderJob = 1;\n`,
+  'apps/cli/src/read/read.ts': `import '../session/session.ts';\nexport const read = 1;\n`,
+  'apps/cli/src/session/session.ts': `import '../show/show.ts';\nexport const session = 1;\n`,
+  'apps/cli/src/show/show.ts': `import '../explain/explain.ts';\nexport const show = 1;\n`,
+  'apps/cli/src/explain/explain.ts': `import '../config/settings.ts';\nexport const explain = 1;\n`,
+  'apps/cli/src/config/settings.ts': `export const settings = process.env;\n`,
   'apps/cli/src/up/start-program.ts': `import { spawn } from 'node:child_process';\nexport const up = spawn;\n`,
   'testkit/src/index.ts': `import { start } from '@writ/server';\nexport const cluster = [start, process.env, Date.now()];\n`,
   'scripts/build.ts': `import { spawn } from 'node:child_process';\nexport const build = spawn;\n`,
