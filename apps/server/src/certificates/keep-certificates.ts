@@ -1,0 +1,107 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeBase64, encodeBase64 } from '@writ/contract';
+import { createTlsKey, type OwnCertificate } from '@writ/trust/certificates';
+import type { Authority, IssuedLeaf } from '@writ/trust/authority';
+import type { Clock } from '../clock.ts';
+import type { StatePaths } from '../config/state-paths.ts';
+import type { HostNames } from './host-names.ts';
+
+/** The one place that holds the authority's key. It is read when something is issued, not before. */
+export interface Certificates {
+  /** Root certificate, DER. */
+  readonly root: Uint8Array;
+  /** Issuing certificate, DER. */
+  readonly issuing: Uint8Array;
+  /** The server's own leaf for these names: the stored one while it fits and is young, else a new one. */
+  ownLeaf(cluster: string, name: string, names: HostNames): Promise<OwnCertificate & { readonly notAfter: number }>;
+  issueAgentLeaf(asked: AgentLeafAsked): Promise<IssuedLeaf>;
+}
+
+export interface AgentLeafAsked {
+  readonly cluster: string;
+  readonly name: string;
+  readonly publicKeySpki: Uint8Array;
+}
+
+/** What is needed at a start without the authority's key: it costs a third of a second to open. */
+interface Stored {
+  readonly root: string;
+  readonly issuing: string;
+  readonly leaf: (OwnCertificate & { readonly cluster: string; readonly name: string; readonly names: HostNames; readonly notAfter: number }) | null;
+}
+
+const YOUNG_MS = 20 * 86_400_000;
+
+export async function keepCertificates(
+  paths: StatePaths,
+  clock: Clock,
+  randomBytes: (size: number) => Uint8Array,
+): Promise<Certificates> {
+  const file = join(paths.folder, 'tls.json');
+  let stored = await readStored(file);
+  let opening: Promise<Authority> | null = null;
+
+  const authority = async (): Promise<Authority> => await (opening ??= openAuthority(paths, clock, randomBytes));
+  const store = async (next: Stored): Promise<void> => {
+    await writeFile(`${file}.new`, JSON.stringify(next), { mode: 0o600 });
+    await rename(`${file}.new`, file);
+    stored = next;
+  };
+  if (!stored) {
+    const { rootCertificate, issuingCertificate } = await authority();
+    await store({ root: encodeBase64(rootCertificate), issuing: encodeBase64(issuingCertificate), leaf: null });
+  }
+  const bytesOf = (text: string | undefined): Uint8Array => decodeBase64(text ?? '') ?? new Uint8Array();
+
+  return {
+    root: bytesOf(stored?.root),
+    issuing: bytesOf(stored?.issuing),
+
+    async ownLeaf(cluster, name, names) {
+      const leaf = stored?.leaf;
+      const fits = leaf?.cluster === cluster && leaf.name === name && JSON.stringify(leaf.names) === JSON.stringify(names);
+      if (leaf && fits && leaf.notAfter - clock.now() > YOUNG_MS) return leaf;
+      const { issueLeaf, leafTimes, newSerial } = await import('@writ/trust/authority');
+      const { privateKeyPem, publicKeySpki } = createTlsKey();
+      const times = leafTimes('server', clock.now());
+      const request = { cluster, name, role: 'server', publicKeySpki, ...names, ...times, serial: newSerial(randomBytes) } as const;
+      const { chainPem } = await issueLeaf(await authority(), request, () => false);
+      const made = { cluster, name, names, chainPem, privateKeyPem, notAfter: times.notAfter };
+      await store({ root: stored?.root ?? '', issuing: stored?.issuing ?? '', leaf: made });
+      return made;
+    },
+
+    async issueAgentLeaf({ cluster, name, publicKeySpki }) {
+      const { issueLeaf, leafTimes, newSerial } = await import('@writ/trust/authority');
+      const times = leafTimes('agent', clock.now());
+      const request = { cluster, name, role: 'agent', publicKeySpki, dnsNames: [], ipAddresses: [], ...times, serial: newSerial(randomBytes) } as const;
+      // That a key is certified for one agent only is a unique constraint of the store.
+      return await issueLeaf(await authority(), request, () => false);
+    },
+  };
+}
+
+async function openAuthority(paths: StatePaths, clock: Clock, randomBytes: (size: number) => Uint8Array): Promise<Authority> {
+  const { createAuthority, loadAuthority, loadOrCreateSecret, saveAuthority } = await import('@writ/trust/authority');
+  const secret = await loadOrCreateSecret(paths.authoritySecret, randomBytes);
+  try {
+    return await loadAuthority(paths.authority, secret);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'authority.missing')) throw error;
+  }
+  const made = await createAuthority({ now: clock.now(), randomBytes });
+  await saveAuthority(paths.authority, made, secret, randomBytes);
+  return made;
+}
+
+async function readStored(file: string): Promise<Stored | null> {
+  try {
+    const stored: Stored = JSON.parse(await readFile(file, 'utf8'));
+    return stored;
+  } catch (error) {
+    // Absent or torn: it is made again from the authority.
+    if (error instanceof SyntaxError || (error instanceof Error && 'code' in error && error.code === 'ENOENT')) return null;
+    throw error;
+  }
+}

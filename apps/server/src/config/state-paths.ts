@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+
+/** Where everything of a server lies, below its state folder. */
+export interface StatePaths {
+  readonly folder: string;
+  readonly database: string;
+  readonly files: string;
+  readonly logs: string;
+  readonly authority: string;
+  readonly authoritySecret: string;
+  readonly addressFile: string;
+}
+
+export function statePaths(state: string): StatePaths {
+  const folder = join(state, 'server');
+  return {
+    folder,
+    database: join(folder, 'writ.db'),
+    files: join(folder, 'files'),
+    logs: join(folder, 'logs'),
+    authority: join(folder, 'authority'),
+    authoritySecret: join(folder, 'authority-secret'),
+    addressFile: join(folder, 'address.json'),
+  };
+}

@@ -1,0 +1,44 @@
+import type { Order, WaitReason } from '@writ/contract';
+import type { ClaimedJob } from '@writ/store';
+import type { MachineFacts } from '@writ/trust';
+
+/** The far end of a link, as the dispatch sees it. */
+export interface Taker {
+  readonly identity: string;
+  /** Leases that are durable: to be sent. */
+  take(jobs: readonly ClaimedJob[]): void;
+  /** Asks for unstarted work of these classes back. @returns for how many tasks it asked. */
+  recall(classes: ReadonlySet<number>, most: number): number;
+}
+
+/** A connected agent's place in the dispatch. */
+export interface Seat {
+  describe(facts: MachineFacts, slots: number, megaflops: number): void;
+  /** The agent can take so many more. */
+  giveCredits(more: number): void;
+  /** What it holds already when it connects. */
+  hold(tasks: number): void;
+  /** So many of its tasks are no longer its own. */
+  letGo(tasks: number): void;
+  /** It refused a task of this job for a reason about itself: not again. */
+  exclude(job: string): void;
+  leave(): void;
+}
+
+/**
+ * Matches waiting work with free agents. It asks the store for work by requirement class, and only for classes that
+ * may have some: those that got work since a claim last came back short.
+ */
+export interface Dispatch {
+  classOf(order: Order): Promise<number>;
+  /** Known without asking the store? Then a submission and its dispatch fit in one transaction. */
+  classOfOrder(order: Order): number | undefined;
+  addWork(classId: number): void;
+  /** Work may have come back; which, the store knows. */
+  lookAgain(): Promise<void>;
+  /** Hands out what can be handed out. Call it in the turn in which something changed. */
+  serve(): void;
+  sit(taker: Taker): Seat;
+  whyWaiting(classId: number, notBefore: number | null): WaitReason;
+  close(): void;
+}

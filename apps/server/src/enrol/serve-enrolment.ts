@@ -1,0 +1,139 @@
+import type { TLSSocket } from 'node:tls';
+import { type CertificateReply, enrolAdmitCheck, enrolAskCheck, type EnrolReply, type Envelope } from '@writ/contract';
+import type { Store } from '@writ/store';
+import { checkInviteTime, judgeAdmission, judgeCertificateRequest, judgeInvite, TrustError } from '@writ/trust';
+import type { Admit } from '../admit.ts';
+import type { Clock } from '../clock.ts';
+import type { Cluster } from '../cluster.ts';
+import type { Log } from '../log.ts';
+
+export interface EnrolParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cluster: Cluster;
+  readonly admit: Admit;
+  readonly giveLeaf: (request: Envelope, asked: { readonly source: string }) => Promise<{ readonly chain: readonly string[]; readonly notAfter: number }>;
+}
+
+export interface Enrolment {
+  serve(socket: TLSSocket): void;
+  close(): void;
+}
+
+const MOST_BYTES = 512 * 1024;
+const CONVERSATION_MS = 15_000;
+const MOST_AT_ONCE = 64;
+/** From one address: joining is a rare thing, guessing is not. */
+const RATE = { most: 60, perMs: 60_000 };
+
+/** `writ-enrol/1`: a machine without a certificate asks, judges what it is offered, and proves that it was invited. */
+export function openEnrolment(parts: EnrolParts): Enrolment {
+  const { store, clock, log, cluster } = parts;
+  const open = new Set<TLSSocket>();
+  const asked = new Map<string, { since: number; count: number }>();
+
+  const isTooOften = (address: string): boolean => {
+    const now = clock.monotonic();
+    const before = asked.get(address);
+    if (!before || now - before.since > RATE.perMs) {
+      if (asked.size > 10_000) asked.clear();
+      asked.set(address, { since: now, count: 1 });
+      return false;
+    }
+    before.count += 1;
+    return before.count > RATE.most;
+  };
+
+  return {
+    serve(socket) {
+      const source = socket.remoteAddress ?? '';
+      socket.on('error', () => {});
+      if (open.size >= MOST_AT_ONCE || isTooOften(source)) {
+        socket.end(lineOf({ is: 'refused', code: 'request.rate', detail: 'Too many machines are joining from there. Try again in a minute.' }));
+        return;
+      }
+      open.add(socket);
+      const stop = clock.after(CONVERSATION_MS, () => socket.destroy());
+      socket.on('close', () => {
+        stop();
+        open.delete(socket);
+      });
+      converse(socket, source).catch((error: unknown) => {
+        if (socket.destroyed) return;
+        const isRefusal = error instanceof TrustError;
+        log(isRefusal ? 'warning' : 'error', 'enrol.refused', { source, error: isRefusal ? `${error.code}: ${error.message}` : error });
+        const code = isRefusal ? error.code : 'server.failed';
+        const detail = isRefusal ? error.message.slice(0, 1_000) : 'The server failed. Its log says why.';
+        socket.end(lineOf({ is: 'refused', code, detail }));
+      });
+    },
+    close() {
+      for (const socket of open) socket.destroy();
+    },
+  };
+
+  async function converse(socket: TLSSocket, source: string): Promise<void> {
+    const lines = linesOf(socket);
+    const ask = await read(lines, enrolAskCheck);
+    if (ask.is === 'renew') {
+      const { identity } = judgeCertificateRequest(ask.request, cluster.sets().cluster);
+      const certificate = await parts.giveLeaf(ask.request, { source });
+      const admission = await store.trust.findAdmission(identity);
+      socket.end(lineOf(admitted(certificate, admission?.digest ?? '')));
+      return;
+    }
+    const invite = await store.trust.findInvite(ask.inviteKey);
+    if (!invite || invite.revoked !== null) throw new TrustError('invite.unknown', 'This invite is not known here. Ask for a new one (writ invite).');
+    const judged = judgeInvite(invite.envelope, cluster.sets());
+    // One that was used may be asked for again: its answer may have been lost.
+    if (invite.admission === null) checkInviteTime(judged.invite, clock.now());
+    const sets = cluster.sets().chain;
+    if (!sets.some((set) => set.digest === ask.set)) throw new TrustError('invite.set_unknown', 'The signer set that this invite pins is not known here.');
+    socket.write(lineOf({ is: 'offer', sets: sets.map((set) => set.envelope), freshness: cluster.freshness(), invite: invite.envelope }));
+
+    const { admission, request } = await read(lines, enrolAdmitCheck);
+    const by = { actor: `invite:${invite.digest}`, source, now: clock.now() };
+    const agent = judgeAdmission(admission, invite.envelope, cluster.sets());
+    const asking = judgeCertificateRequest(request, cluster.sets().cluster);
+    if (asking.identity !== agent.identity) throw new TrustError('request.identity_other', 'The certificate request is by another identity key than the admission.');
+    await parts.admit(admission, invite, by);
+    const certificate = await parts.giveLeaf(request, { source });
+    socket.end(lineOf(admitted(certificate, agent.digest)));
+    log('note', 'agent.joined', { agent: agent.name, source });
+  }
+}
+
+const lineOf = (message: EnrolReply): string => `${JSON.stringify(message)}\n`;
+const admitted = (certificate: { readonly chain: readonly string[]; readonly notAfter: number }, admission: string): EnrolReply => {
+  const reply: CertificateReply = { chain: [...certificate.chain], notAfter: certificate.notAfter };
+  return { is: 'admitted', certificate: reply, admission };
+};
+
+async function read<T>(lines: AsyncGenerator<string>, check: { is(value: unknown): value is T }): Promise<T> {
+  const next = await lines.next();
+  if (next.done === true) throw new TrustError('enrol.ended', 'The connection was closed in the middle.');
+  let value: unknown;
+  try {
+    value = JSON.parse(next.value);
+  } catch {
+    throw new TrustError('enrol.malformed', 'A message is not JSON.');
+  }
+  if (!check.is(value)) throw new TrustError('enrol.malformed', 'A message does not have its shape, or came out of turn.');
+  return value;
+}
+
+async function* linesOf(socket: TLSSocket): AsyncGenerator<string> {
+  let rest = Buffer.alloc(0);
+  let total = 0;
+  for await (const chunk of socket) {
+    const bytes: Buffer = chunk;
+    total += bytes.length;
+    if (total > MOST_BYTES) throw new TrustError('enrol.malformed', `More than ${MOST_BYTES} bytes.`);
+    rest = Buffer.concat([rest, bytes]);
+    for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10)) {
+      yield rest.toString('utf8', 0, end);
+      rest = rest.subarray(end + 1);
+    }
+  }
+}

@@ -1,0 +1,363 @@
+import {
+  type Envelope,
+  type FromAgent,
+  fromAgentCheck,
+  type FromServer,
+  LINK_VERSION,
+  type LeasedTask,
+} from '@writ/contract';
+import type { By, ClaimedJob, Released, Store } from '@writ/store';
+import { judgeDescription, type MachineFacts, TrustError } from '@writ/trust';
+import type { Clock } from '../clock.ts';
+import type { Cluster } from '../cluster.ts';
+import type { Dispatch, Seat } from '../dispatch.ts';
+import type { Log } from '../log.ts';
+import type { Member } from '../members.ts';
+import type { Orders } from '../orders.ts';
+import type { ProgressBoard } from '../progress.ts';
+import type { LineStream } from './line-stream.ts';
+import type { OfferedReceipt, TakeReceipts } from './take-receipts.ts';
+
+export interface LinkParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cluster: Cluster;
+  readonly orders: Orders;
+  readonly dispatch: Dispatch;
+  readonly progress: ProgressBoard;
+  readonly takeReceipts: TakeReceipts;
+  readonly leaseSeconds: number;
+  readonly serverName: string;
+  readonly version: string;
+  /** The newest link of an identity is the one that counts. */
+  readonly onHello: (link: LiveLink) => void;
+  readonly onReleased: (released: Released) => void;
+}
+
+/** What an agent measured, in its own signed words. */
+export interface Described {
+  readonly slots: number;
+  readonly megaflops: number;
+}
+
+/** One agent's stream while it is open. */
+export interface LiveLink {
+  readonly member: Member;
+  readonly described: Described | null;
+  readonly lastHeard: number;
+  readonly held: number;
+  receive(messages: readonly unknown[]): void;
+  send(message: FromServer): void;
+  /** Stop these; somebody may have them already, or a person does not want them any more. */
+  cancel(tasks: readonly LeasedTask[], how: 'terminate' | 'kill'): void;
+  lose(tasks: readonly { readonly job: string; readonly index: number }[]): void;
+  holds(job: string, index: number, attempt: number): boolean;
+  /** Whether one of its tasks belongs to this job: its inputs may be fetched. */
+  holdsJob(job: string): boolean;
+  jobs(): readonly string[];
+  close(code: string, detail: string): void;
+  /** The stream is gone. */
+  ended(): void;
+}
+
+interface OpenTask extends LeasedTask {
+  isStarted: boolean;
+  isRecalled: boolean;
+  readonly since: number;
+}
+
+const SEEN_AGAIN = 500;
+
+export function openLiveLink(parts: LinkParts, member: Member, source: string, lines: LineStream, cut: () => void): LiveLink {
+  const { store, clock, log, cluster, orders, dispatch } = parts;
+  const { identity } = member;
+  const tasks = new Map<string, OpenTask>();
+  const sentOrders = new Set<string>();
+  let seat: Seat | null = null;
+  let described: Described | null = null;
+  let lastHeard = clock.now();
+  let isOver = false;
+  /** Until hello has been answered. After that no message waits for another: the store keeps their sequence. */
+  let early: FromAgent[] | null = [];
+  let isGreeted = false;
+  /** Receipts wait for each other, because `accepted` says up to which number all of them are stored. */
+  let receiptLine: Promise<void> = Promise.resolve();
+
+  const by = (): By => ({ actor: `agent:${member.name}`, source, now: clock.now() });
+  const send = (message: FromServer): void => lines.send(message);
+  const keyOf = (task: { job: string; index: number }): string => `${task.job}.${task.index}`;
+
+  const close = (code: string, detail: string): void => {
+    if (isOver) return;
+    log('warning', 'link.closed', { agent: member.name, code, detail });
+    send({ is: 'close', code, detail });
+    lines.end();
+    ended();
+    cut();
+  };
+
+  const ended = (): void => {
+    if (isOver) return;
+    isOver = true;
+    seat?.leave();
+    dispatch.serve();
+  };
+
+  const open = (task: LeasedTask, isStarted: boolean): void => {
+    const before = tasks.get(keyOf(task));
+    tasks.set(keyOf(task), { ...task, isStarted, isRecalled: false, since: clock.now() });
+    if (!before) return;
+    seat?.letGo(1);
+  };
+
+  const drop = (dropped: readonly { readonly job: string; readonly index: number }[]): void => {
+    let gone = 0;
+    for (const task of dropped) if (tasks.delete(keyOf(task))) gone += 1;
+    if (gone > 0) seat?.letGo(gone);
+  };
+
+  const take = (jobs: readonly ClaimedJob[]): void => {
+    if (isOver) {
+      // Never sent, so nobody can start it.
+      for (const { job, tasks: unsent } of jobs) {
+        const refs = unsent.map((task) => ({ job, ...task }));
+        watch('take', store.leases.handBack(identity, refs, by()).then(parts.onReleased));
+      }
+      return;
+    }
+    for (const claimed of jobs) {
+      const known = orders.recall(claimed.job);
+      if (known) lease(claimed, known.envelope);
+      else
+        orders
+          .find(claimed.job)
+          .then((found) => {
+            if (found) lease(claimed, found.envelope);
+          })
+          .catch((error: unknown) => log('error', 'link.order_unreadable', { job: claimed.job, error }));
+    }
+  };
+
+  const lease = ({ job, order, tasks: leased }: ClaimedJob, envelope: Envelope): void => {
+    if (!sentOrders.has(order)) {
+      sentOrders.add(order);
+      send({ is: 'order', digest: order, envelope });
+    }
+    for (const task of leased) open({ job, ...task }, false);
+    send({ is: 'lease', order, identity, job, seconds: parts.leaseSeconds, tasks: [...leased] });
+  };
+
+  const recall = (classes: ReadonlySet<number>, most: number): number => {
+    const wanted: OpenTask[] = [];
+    // The newest are the last that it would start.
+    for (const task of [...tasks.values()].toReversed()) {
+      if (wanted.length === most) break;
+      if (task.isStarted || task.isRecalled || !isOfClass(task.job, classes)) continue;
+      task.isRecalled = true;
+      wanted.push(task);
+    }
+    if (wanted.length > 0) send({ is: 'recall', tasks: wanted.map(plain) });
+    return wanted.length;
+  };
+
+  const isOfClass = (job: string, allowed: ReadonlySet<number>): boolean => {
+    const known = orders.recall(job);
+    const id = known && dispatch.classOfOrder(known.order);
+    return id !== undefined && allowed.has(id);
+  };
+
+  const hello = async (message: Extract<FromAgent, { is: 'hello' }>): Promise<void> => {
+    if (message.link !== LINK_VERSION) {
+      close('link.version', `This server speaks version ${LINK_VERSION} of the link, the agent version ${message.link}. Update the older one.`);
+      return;
+    }
+    const agent = await store.trust.readAgent(identity);
+    if (!agent || isOver) return;
+    if (message.seq < agent.receiptSeq) {
+      // A rolled-back or cloned machine: it would use numbers again that stand for other results.
+      const detail = `Receipt ${agent.receiptSeq} of this agent is stored here, and it says that its last is ${message.seq}: its folder was rolled back or copied.`;
+      await store.audit.record({ action: 'link.rolled_back', object: `agent:${member.name}`, outcome: 'refused', detail, by: by() });
+      close('link.rolled_back', detail);
+      return;
+    }
+    parts.onHello(link);
+    seat = dispatch.sit({ identity, take, recall });
+    const newest = cluster.newest();
+    const epoch = cluster.record()?.epoch ?? 1;
+    send({ is: 'welcome', link: LINK_VERSION, writ: parts.version, server: parts.serverName, epoch, leaseSeconds: parts.leaseSeconds, set: newest });
+    if (message.set.version !== newest.version) send({ is: 'set', set: newest });
+    const freshness = cluster.freshness();
+    if (freshness) send({ is: 'freshness', envelope: freshness });
+
+    // What it holds is renewed; what it does not say it holds, it lost with its memory.
+    const held = message.held.map(plain);
+    const released = await store.leases.loseAgent(identity, held, by());
+    if (released.tasks.length > 0) parts.onReleased(released);
+    if (held.length > 0) await renew(held);
+    if (isOver) return;
+    for (const task of message.held) {
+      const mine = tasks.get(keyOf(task));
+      if (mine) mine.isStarted = task.is === 'running';
+    }
+    await describe(message.description);
+    seat.giveCredits(message.credits);
+    log('note', 'link.opened', { agent: member.name, source, held: held.length, credits: message.credits });
+    dispatch.serve();
+    await dispatch.lookAgain();
+  };
+
+  const describe = async (envelope: Envelope): Promise<void> => {
+    const said = judgeDescription(envelope, { cluster: cluster.sets().cluster, identity });
+    const facts: MachineFacts = { os: said.os, arch: said.arch, host: said.host, admitted: member.admitted, profiles: strictestFirst(said.profiles) };
+    described = { slots: said.slots, megaflops: said.megaflops };
+    seat?.describe(facts, said.slots, said.megaflops);
+    await store.trust.describeAgent(identity, envelope, by());
+  };
+
+  const renew = async (asked: readonly LeasedTask[]): Promise<void> => {
+    const { kept, lost, cancelAsked } = await store.leases.renew(identity, asked, parts.leaseSeconds, by());
+    if (isOver) return;
+    for (const task of kept) if (!tasks.has(keyOf(task))) {
+      open(task, true);
+      seat?.hold(1);
+    }
+    drop(lost);
+    send({ is: 'renewed', tasks: kept.map(plain), lost: lost.map(plain) });
+    for (const task of cancelAsked) send({ is: 'cancel', tasks: [plain(task)], how: task.how });
+  };
+
+  const handle = (message: FromAgent): void => {
+    switch (message.is) {
+      case 'hello':
+        return close('link.hello_twice', 'hello is the first message, and only that.');
+      case 'credits':
+        seat?.giveCredits(message.more);
+        return dispatch.serve();
+      case 'started':
+        return watch(message.is, started(message.tasks));
+      case 'returned':
+        drop(message.tasks);
+        return watch(message.is, store.leases.handBack(identity, message.tasks, by()).then(parts.onReleased));
+      case 'renew':
+        return watch(message.is, renew(message.tasks));
+      case 'progress': {
+        const { job, index, attempt } = message.task;
+        if (link.holds(job, index, attempt)) parts.progress.say(job, index, attempt, { thousandths: message.progress, message: message.message });
+        return;
+      }
+      case 'description':
+        return watch(message.is, describe(message.description).then(dispatch.serve));
+      case 'set':
+        if (message.set.version < cluster.newest().version) send({ is: 'set', set: cluster.newest() });
+        return;
+      case 'pong':
+        return;
+      case 'receipts':
+        receiptLine = receiptLine.then(async () => await receipts(message.receipts));
+        // Nothing waits before it: then it is judged in this turn, and one transaction holds its end and the next start.
+        return watch(message.is, receiptLine);
+    }
+  };
+
+  const started = async (begun: readonly LeasedTask[]): Promise<void> => {
+    for (const task of begun) {
+      const mine = tasks.get(keyOf(task));
+      if (mine && mine.token.n === task.token.n && mine.token.epoch === task.token.epoch) mine.isStarted = true;
+    }
+    const { lost } = await store.leases.markStarted(identity, begun, by());
+    if (lost.length === 0) return;
+    drop(lost);
+    send({ is: 'renewed', tasks: [], lost: lost.map(plain) });
+  };
+
+  const receipts = async (offered: readonly OfferedReceipt[]): Promise<void> => {
+    if (isOver) return;
+    const answer = await parts.takeReceipts(member, offered, by(), (ended) => {
+      drop(ended);
+      dispatch.serve();
+    });
+    for (const job of answer.excludedJobs) seat?.exclude(job);
+    if (answer.upTo > 0) send({ is: 'accepted', upTo: answer.upTo, refused: [...answer.refused] });
+    for (const classId of answer.workAgain) dispatch.addWork(classId);
+    if (answer.fault) return close(answer.fault.code, answer.fault.detail);
+    dispatch.serve();
+  };
+
+  const watch = (what: string, doing: Promise<unknown>): void => {
+    doing.catch((error: unknown) => fail(what, error));
+  };
+
+  const fail = (what: string, error: unknown): void => {
+    if (isOver) return log('warning', 'link.late_failure', { agent: member.name, message: what, error });
+    if (error instanceof TrustError) return close(error.code, error.message);
+    log('error', 'link.failed', { agent: member.name, message: what, error });
+    close('server.failed', 'The server failed. Connect again.');
+  };
+
+  const greet = (first: FromAgent): void => {
+    if (first.is !== 'hello') return close('link.hello_missing', 'The first message on a link is hello.');
+    const waiting: FromAgent[] = [];
+    early = waiting;
+    hello(first)
+      .then(() => {
+        early = null;
+        for (const message of waiting) if (!isOver) handle(message);
+      })
+      .catch((error: unknown) => fail('hello', error));
+  };
+
+  const link: LiveLink = {
+    member,
+    get described() {
+      return described;
+    },
+    get lastHeard() {
+      return lastHeard;
+    },
+    get held() {
+      return tasks.size;
+    },
+    send,
+    close,
+    ended,
+    lose: (lost) => {
+      const mine = lost.map((task) => tasks.get(keyOf(task))).filter((task) => task !== undefined);
+      if (mine.length === 0) return;
+      drop(mine);
+      send({ is: 'renewed', tasks: [], lost: mine.slice(0, 8_192).map(plain) });
+    },
+    cancel: (stopped, how) => {
+      for (let at = 0; at < stopped.length; at += SEEN_AGAIN) send({ is: 'cancel', tasks: stopped.slice(at, at + SEEN_AGAIN).map(plain), how });
+    },
+    holds: (job, index, attempt) => tasks.get(`${job}.${index}`)?.attempt === attempt,
+    holdsJob: (job) => [...tasks.values()].some((task) => task.job === job),
+    jobs: () => [...new Set([...tasks.values()].map((task) => task.job))],
+
+    receive(messages) {
+      lastHeard = clock.now();
+      for (const message of messages) {
+        if (!fromAgentCheck.is(message)) {
+          const [fault] = fromAgentCheck.faults(message);
+          close('link.malformed', `A message does not have its shape: ${fault?.pointer ?? ''} ${fault?.detail ?? ''}`);
+          return;
+        }
+        if (isOver) return;
+        if (early === null) handle(message);
+        else if (isGreeted) early.push(message);
+        else {
+          isGreeted = true;
+          greet(message);
+        }
+      }
+    },
+  };
+  return link;
+}
+
+const plain = ({ job, index, attempt, token }: LeasedTask): LeasedTask => ({ job, index, attempt, token: { epoch: token.epoch, n: token.n } });
+
+const STRICTEST = ['strict', 'user', 'bare'];
+function strictestFirst<P extends { readonly profile: string }>(profiles: readonly P[]): P[] {
+  return profiles.toSorted((one, other) => STRICTEST.indexOf(one.profile) - STRICTEST.indexOf(other.profile));
+}
