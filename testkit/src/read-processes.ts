@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Process {
@@ -20,7 +21,7 @@ export function readProcesses(folder: string): Process[] {
     .flatMap((name) => readProcess(Number(name)) ?? []);
   const children = Map.groupBy(all, (one) => one.parent);
   const found = new Set<Process>();
-  const waiting = all.filter((one) => one.pid !== process.pid && one.line.includes(folder));
+  const waiting = all.filter((one) => one.pid !== process.pid && names(one.line, folder));
   for (let one = waiting.pop(); one; one = waiting.pop()) {
     if (found.has(one)) continue;
     found.add(one);
@@ -28,6 +29,10 @@ export function readProcesses(folder: string): Process[] {
   }
   return [...found].toSorted((left, right) => left.pid - right.pid);
 }
+
+/** The folder itself or something in it, and not another folder whose name begins alike. */
+const names = (line: string, folder: string): boolean =>
+  ['/', ' '].some((end) => line.includes(`${folder}${end}`)) || line.endsWith(folder);
 
 export const cpuOf = (processes: readonly Process[]): number =>
   processes.reduce((sum, one) => sum + one.cpuMs, 0);

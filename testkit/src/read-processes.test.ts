@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { cpuOf, readProcesses } from './read-processes.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'writ-processes-'));
+after(() => rmSync(root, { recursive: true }));
+
+test('a program is found by the folder on its command line, with what it started', async () => {
+  const folder = join(root, 'agent-1');
+  mkdirSync(folder);
+  const child = spawn('/bin/sh', ['-c', 'sleep 30 & echo started; wait', 'sh', `${folder}/state`], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  try {
+    await once(child.stdout, 'data');
+    const found = readProcesses(folder);
+    assert.deepEqual(
+      found.map(({ line }) => line.split(' ')[0]),
+      ['/bin/sh', 'sleep'],
+    );
+    assert.equal(found[1]?.parent, child.pid);
+    assert.ok(found.every(({ memoryBytes }) => memoryBytes > 0));
+  } finally {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  }
+});
+
+test('a folder whose name begins alike is another one', async () => {
+  const child = spawn('/bin/sh', ['-c', 'echo started; read line', 'sh', join(root, 'agent-10')]);
+  try {
+    await once(child.stdout, 'data');
+    assert.deepEqual(readProcesses(join(root, 'agent-1')), []);
+    assert.equal(readProcesses(join(root, 'agent-10')).length, 1);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
+test('the time of what a program started and waited for counts as its own', async () => {
+  const folder = join(root, 'busy');
+  const busy = 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done';
+  const child = spawn('/bin/sh', ['-c', `sh -c '${busy}'; echo done; read line`, 'sh', folder]);
+  try {
+    await once(child.stdout, 'data');
+    assert.ok(cpuOf(readProcesses(folder)) >= 20);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
