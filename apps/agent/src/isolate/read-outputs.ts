@@ -1,11 +1,16 @@
-import type { Readable } from 'node:stream';
+import { constants, open } from 'node:fs/promises';
+import { matchesGlob } from 'node:path';
+import { extract } from 'tar-stream';
+import type { Extract } from 'tar-stream';
+import { IsolateError } from './isolation.ts';
 
 export interface OutputFile {
+  /** Below the job's folder, with `/` between its parts. */
   readonly path: string;
   readonly bytes: number;
   readonly executable: boolean;
-  /** Must be read to its end before the next file is asked for. */
-  readonly content: Readable;
+  /** Read it to its end before the next file is asked for; what is left of it is skipped then. */
+  readonly content: AsyncIterable<Uint8Array>;
 }
 
 export interface OutputRules {
@@ -16,8 +21,111 @@ export interface OutputRules {
   readonly maxFiles: number;
 }
 
-/** Reads the tar of a finished attempt as hostile input. Throws an `IsolateError` with an `outputs.*` code. */
-export declare function readOutputs(
+/**
+ * Reads the tar of a finished attempt as hostile input. Throws an `IsolateError` with an `outputs.*` code; what it gave
+ * out before that must then be thrown away. Nothing is written anywhere.
+ */
+export async function* readOutputs(
   tarFile: string,
   rules: OutputRules,
-): AsyncGenerator<OutputFile, void, void>;
+): AsyncGenerator<OutputFile, void, void> {
+  const file = await open(tarFile, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  const entries = extract();
+  const bytes = file.createReadStream({ highWaterMark: 1_048_576, autoClose: false });
+  bytes.on('error', (error) => entries.destroy(error));
+  bytes.pipe(entries);
+  try {
+    yield* readEntries(entries, rules);
+  } catch (error) {
+    if (error instanceof IsolateError) throw error;
+    throw new IsolateError(
+      'outputs.malformed',
+      `The outputs of the job are no tar archive: ${(error as Error).message}.`,
+      {
+        cause: error,
+      },
+    );
+  } finally {
+    entries.destroy();
+    bytes.destroy();
+    await file.close().catch(() => {});
+  }
+}
+
+async function* readEntries(entries: Extract, rules: OutputRules): AsyncGenerator<OutputFile, void, void> {
+  const seen = new Set<string>();
+  const folders = new Set<string>();
+  let count = 0;
+  let total = 0;
+  for await (const entry of entries) {
+    const { type, size, mode, pax } = entry.header;
+    if (++count > rules.maxFiles + mostOthers)
+      throw new IsolateError(
+        'outputs.too_many',
+        `The job left more than ${rules.maxFiles} files where its outputs are looked for.`,
+      );
+    const path = plainPath(entry.header.name);
+    const isWanted = !rules.inputs.has(path) && rules.patterns.some((pattern) => matchesGlob(path, pattern));
+    if (!isWanted || type === 'directory') {
+      entry.resume();
+      continue;
+    }
+    if (
+      type !== 'file' ||
+      Object.keys((pax as object | null) ?? {}).some((key) => key.startsWith('GNU.sparse'))
+    )
+      throw new IsolateError(
+        'outputs.kind',
+        `The output ${quote(path)} is a ${type ?? 'thing of an unknown kind'}; only regular files are taken.`,
+      );
+    refuseDuplicate(path, seen, folders);
+    if (seen.size > rules.maxFiles)
+      throw new IsolateError('outputs.too_many', `The job left more than ${rules.maxFiles} outputs.`);
+    total += size ?? 0;
+    if (!Number.isSafeInteger(total) || total > rules.maxBytes)
+      throw new IsolateError(
+        'outputs.too_large',
+        `The outputs are larger than ${rules.maxBytes} bytes together.`,
+      );
+    yield { path, bytes: size ?? 0, executable: ((mode ?? 0) & 0o111) !== 0, content: entry };
+    entry.resume();
+  }
+}
+
+/** Files beside the wanted ones that are skipped before the archive is called too long. */
+const mostOthers = 100_000;
+
+function plainPath(name: string): string {
+  const path = name.replace(/^\.\//, '').replace(/\/$/, '');
+  const parts = path.split('/');
+  const isPlain =
+    path.length <= 4096 &&
+    !path.includes('\0') &&
+    !path.includes('\u{fffd}') &&
+    parts.every((part) => part !== '' && part !== '.' && part !== '..');
+  if (isPlain || name === './') return path;
+  throw new IsolateError(
+    'outputs.path',
+    `The archive holds the name ${quote(name)}, which is not a plain path below the job's folder.`,
+  );
+}
+
+/** A file may neither come twice nor lie below another file. */
+function refuseDuplicate(path: string, seen: Set<string>, folders: Set<string>): void {
+  const refuse = (): never => {
+    throw new IsolateError(
+      'outputs.duplicate',
+      `The output ${quote(path)} comes twice or lies below another file.`,
+    );
+  };
+  if (seen.has(path) || folders.has(path)) refuse();
+  for (let end = path.indexOf('/'); end > 0; end = path.indexOf('/', end + 1)) {
+    if (seen.has(path.slice(0, end))) refuse();
+    folders.add(path.slice(0, end));
+  }
+  seen.add(path);
+}
+
+function quote(path: string): string {
+  return JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
+}

@@ -29,7 +29,7 @@ try {
     leave: () => leave(),
   });
   const leave = (): void => {
-    launcher.close().finally(() => process.exit(0));
+    void launcher.close().finally(() => process.exit(0));
   };
   process.stdout.on('error', leave);
   process.on('SIGTERM', leave);

@@ -1,0 +1,12 @@
+export { closeInheritedDescriptors } from '../launcher/close-inherited-descriptors.ts';
+export { startAgent, prepareAgentFolders } from './start-agent.ts';
+export type { AgentStart, AgentStarted } from './start-agent.ts';
+export { startLauncher } from './start-launcher.ts';
+export type { LauncherStart, LauncherStarted } from './start-launcher.ts';
+export { programLine } from './program-line.ts';
+export type { ProgramInside, ProgramLine, ProgramPlace } from './program-line.ts';
+export { StartError } from './start-error.ts';
+export type { StartErrorCode } from './start-error.ts';
+export { giveBackUidBlock, takeUidBlock, uidBlocksFolder } from './take-uid-block.ts';
+export { usualMost, writeOwnerFile } from './write-owner-file.ts';
+export type { OwnerFile } from './write-owner-file.ts';
