@@ -9,6 +9,8 @@ export const API_ROUTES = {
   readServer: ['GET', '/api/v1/server'],
   /** SetUp → ClusterView. */
   setUp: ['POST', '/api/v1/setup'],
+  /** SetUp, with the version that follows → ClusterView. */
+  changeSet: ['POST', '/api/v1/sets'],
   /** → TrustView: sets from version 1 on, newest freshness, all admissions. */
   readTrust: ['GET', '/api/v1/trust'],
   /** LeaveFreshness → 204. */
@@ -25,11 +27,11 @@ export const API_ROUTES = {
   listTasks: ['GET', '/api/v1/jobs/:id/tasks'],
   /** `?index=` → page of ReceiptView. */
   listReceipts: ['GET', '/api/v1/jobs/:id/receipts'],
-  /** → server-sent events, each a JobEvent; `Last-Event-ID` resumes. Ends after the job has ended. */
+  /** → server-sent events, each a JobEvent; `Last-Event-ID` resumes. With `?receipts=1` each ended task is followed by its receipt. Ends after the job has ended. */
   followJob: ['GET', '/api/v1/jobs/:id/events'],
   /** CancelJob → JobView. */
   cancelJob: ['POST', '/api/v1/jobs/:id/cancel'],
-  /** `:stream` is stdout or stderr. `?attempt=` (newest), `?offset=` (0) → raw bytes so far; header `writ-attempt` names the attempt. */
+  /** `:stream` is stdout or stderr. `?attempt=` (newest), `?offset=` (0) → raw bytes so far; header `writ-attempt` names the attempt. With `?follow=1` it goes on until that attempt has ended. */
   readLog: ['GET', '/api/v1/jobs/:id/tasks/:index/logs/:stream'],
 
   /** FilesAsked → FilesMissing. */
@@ -47,6 +49,7 @@ export const API_ROUTES = {
 
   /** → page of AgentView. */
   listAgents: ['GET', '/api/v1/agents'],
+  readAgent: ['GET', '/api/v1/agents/:name'],
   /** BanAgent → AgentView. */
   banAgent: ['POST', '/api/v1/agents/:name/ban'],
   /** MakeInvite → InviteView. */
@@ -62,5 +65,14 @@ export const API_ROUTES = {
   listTokens: ['GET', '/api/v1/tokens'],
   /** → 204. */
   revokeToken: ['DELETE', '/api/v1/tokens/:id'],
+
+  /** → page of AuditRecordView, newest first. */
+  readAudit: ['GET', '/api/v1/audit'],
+  /** → ServerView. */
+  readServer: ['GET', '/api/v1/server'],
+  /** → 204, then the server stops. On its own machine only. */
+  stopServer: ['POST', '/api/v1/server/stop'],
+  /** This API as OpenAPI 3.1. */
+  readOpenApi: ['GET', '/api/v1/openapi.json'],
 } as const satisfies Record<string, readonly ['GET' | 'POST' | 'HEAD' | 'PATCH' | 'DELETE', string]>;
 export type ApiRoute = keyof typeof API_ROUTES;

@@ -186,10 +186,29 @@ export const AuditRecordView = shape({
   hash: Digest,
 });
 
+/** What is on in this server, from its running parts. */
+export const ServerView = shape({
+  writ: Text(32),
+  node: Text(32),
+  pid: whole(1),
+  started: When,
+  memory: shape({ rssBytes: whole(), heapBytes: whole() }),
+  /** `seen`: what the open links negotiated. */
+  tls: shape({ least: Text(16), tickets: Type.Boolean(), seen: Type.Array(Text(16)) }),
+  database: Text(200),
+  /** Signed objects whose signatures were checked since the start. */
+  verified: shape({ orders: whole(), receipts: whole() }),
+  leaseSeconds: Type.Number(),
+  links: whole(),
+  held: whole(),
+});
+export type ServerView = Static<typeof ServerView>;
+
 /** What `GET /api/v1/jobs/:id/events` sends (SSE; the id of an event is the job's change number). */
 export const JobEvent = Type.Union([
   shape({ is: Type.Literal('job'), job: JobView }),
   shape({ is: Type.Literal('task'), task: TaskView }),
+  shape({ is: Type.Literal('receipt'), receipt: ReceiptView }),
 ]);
 export type JobEvent = Static<typeof JobEvent>;
 export const jobEventCheck = check(JobEvent);
