@@ -5,8 +5,6 @@
 export const API_ROUTES = {
   /** → ClusterView. Answers before anybody has signed in, also while the server is unclaimed. */
   readCluster: ['GET', '/api/v1/cluster'],
-  /** → ServerView. For administrators. */
-  readServer: ['GET', '/api/v1/server'],
   /** SetUp → ClusterView. */
   setUp: ['POST', '/api/v1/setup'],
   /** SetUp, with the version that follows → ClusterView. */

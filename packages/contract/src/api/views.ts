@@ -23,35 +23,6 @@ export const ClusterView = shape({
 });
 export type ClusterView = Static<typeof ClusterView>;
 
-/** How often a step of a job's path was taken since the start, and how long it took, in microseconds. */
-export const StepView = shape({ step: Text(32), count: whole(), total: whole(), p50: whole(), p99: whole() });
-
-/** What this server runs with, read from what runs (the open database, the open links), not from its configuration. */
-export const ServerView = shape({
-  writ: Text(32),
-  node: Text(32),
-  server: Name,
-  started: When,
-  leaseSeconds: Type.Number(),
-  store: shape({
-    engine: oneOf('sqlite', 'postgresql'),
-    version: Text(64),
-    journal: Text(16),
-    synchronous: Text(16),
-  }),
-  /** TLS versions of the links that are up, each once. */
-  links: shape({ up: whole(), tls: Type.Array(Text(16)) }),
-  counts: shape({
-    commits: whole(),
-    ordersVerified: whole(),
-    receiptsVerified: whole(),
-    tasksLeased: whole(),
-    tasksEnded: whole(),
-  }),
-  steps: Type.Array(StepView),
-});
-export type ServerView = Static<typeof ServerView>;
-
 export const Counts = shape(
   Object.fromEntries(TASK_STATES.map((state) => [state, whole()])) as Record<
     (typeof TASK_STATES)[number],
