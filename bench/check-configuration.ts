@@ -1,0 +1,133 @@
+import { buildOrder, ClientError, readResults, readVerifiedJob } from '@writ/client';
+import { API_ROUTES, check, ServerView, type AgentView } from '@writ/contract';
+import { newId, setRef, signOrder } from '@writ/trust';
+import { digestOf } from '@writ/trust/digest';
+import { runOne, signJob, type Submitter } from './run-jobs.ts';
+
+/** What was on while these figures were measured, as the running programs say and show. */
+export interface Configuration {
+  readonly writ: string;
+  readonly node: string;
+  readonly database: string;
+  readonly tls: string;
+  readonly agents: readonly {
+    readonly name: string;
+    readonly slots: number;
+    readonly profiles: readonly string[];
+  }[];
+  readonly orders: string;
+  readonly receipts: string;
+  readonly output: string;
+}
+
+/**
+ * Figures without one of these would be figures of another program.
+ * @throws Error that names everything that is off.
+ */
+export async function checkConfiguration(submitter: Submitter): Promise<Configuration> {
+  const off: string[] = [];
+  const before = await readServer(submitter);
+  const { items } = await submitter.client.listAgents({ limit: 500 });
+  const refused = await refusesForged(submitter);
+  if (!refused) off.push('the server took an order whose signature is wrong');
+  const isCaptured = await returnsOutput(submitter, items, off);
+  const server = await readServer(submitter);
+  const { database, tls, verified } = server;
+  if (!/\bfull\b/i.test(database)) off.push(`the database is ${database}`);
+  if (!/\bwal\b/i.test(database)) off.push(`the database is ${database}`);
+  if (server.links < items.filter((agent) => agent.isConnected).length)
+    off.push(`only ${server.links} links are up`);
+  if (tls.seen.some((version) => version !== 'TLSv1.3') || tls.seen.length === 0) {
+    off.push(`links speak ${tls.seen.join(', ') || 'no TLS'}`);
+  }
+  if (tls.tickets) off.push('TLS tickets are on');
+  if (!submitter.client.server.url.startsWith('https://')) off.push('orders are not sent over TLS');
+  if (verified.orders <= before.verified.orders) off.push('the server verified no order');
+  if (verified.receipts <= before.verified.receipts) off.push('the server verified no receipt');
+  if (off.length > 0) throw new Error(`this is not what is to be measured: ${off.join('; ')}`);
+  return {
+    writ: server.writ,
+    node: server.node,
+    database,
+    tls: `${tls.seen.join(', ')} on links, tickets off; orders sent over TLS with a token`,
+    agents: items.map(({ name, slots, profiles }) => ({
+      name,
+      slots,
+      profiles: profiles.map(({ profile }) => profile),
+    })),
+    orders: 'signed (Ed25519); a forged one was refused',
+    receipts: 'signed by the identity key; one was verified here',
+    output: isCaptured ? 'captured and returned; the digest in the receipt was compared' : 'not captured',
+  };
+}
+
+const serverCheck = check(ServerView);
+
+export async function readServer({ client: { server } }: Submitter): Promise<ServerView> {
+  const [method, path] = API_ROUTES.readServer;
+  const answer = await server.fetch(server.url + path, {
+    method,
+    headers: { accept: 'application/json', authorization: `Bearer ${server.token ?? ''}` },
+  });
+  const said: unknown = await answer.json();
+  if (serverCheck.is(said)) return said;
+  throw new Error(`${method} ${path} answered ${answer.status}, and not what it runs with`);
+}
+
+async function refusesForged({ client, cluster }: Submitter): Promise<boolean> {
+  const job = newId((bytes) => crypto.getRandomValues(bytes));
+  const { sets, key } = cluster;
+  const order = buildOrder(
+    { argv: ['/bin/true'] },
+    {
+      cluster: sets.cluster,
+      set: setRef(sets.newest),
+      person: key.person,
+      key: key.signer.key,
+      job,
+      now: Date.now(),
+    },
+  );
+  const { envelope } = signOrder(order, key.signer);
+  const [signature] = envelope.signatures;
+  const forged = { ...envelope, signatures: [{ ...signature, sig: `${'A'.repeat(86)}==` }] };
+  try {
+    await client.submitJob(forged as typeof envelope, job);
+    return false;
+  } catch (error) {
+    if (error instanceof ClientError && error.status !== undefined && error.status < 500) return true;
+    throw error;
+  }
+}
+
+async function returnsOutput(
+  submitter: Submitter,
+  agents: readonly AgentView[],
+  off: string[],
+): Promise<boolean> {
+  const { client, cluster } = submitter;
+  let isCaptured = agents.length > 0;
+  for (const agent of agents) {
+    const profile = agent.profiles[0]?.profile ?? 'strict';
+    const order = signJob(
+      cluster,
+      { agent: agent.identity, profile, argv: ['/bin/echo', 'captured'] },
+      { is: 'one' },
+    );
+    await runOne(submitter, order);
+    const verified = await readVerifiedJob(client, {
+      job: order.job,
+      sets: cluster.sets,
+      kept: order.envelope,
+    });
+    for await (const { predicate } of readResults(client, verified)) {
+      const isSigned = predicate.stdout.digest === digestOf(Buffer.from('captured\n'));
+      const log = await client.readLog(order.job, 0, 'stdout');
+      const isReturned = (await new Response(log.body).text()) === 'captured\n';
+      if (!isSigned || !isReturned) off.push(`${agent.name} does not return output`);
+      if (predicate.profile !== profile) off.push(`${agent.name} ran ${predicate.profile}, not ${profile}`);
+      isCaptured &&= isSigned && isReturned;
+    }
+  }
+  return isCaptured;
+}
