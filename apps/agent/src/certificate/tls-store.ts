@@ -23,6 +23,8 @@ export interface HeldLeaf {
   readonly serial: string;
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Issuing certificates that came with it: a listening side does not see those of its peers. */
+  readonly issuing: readonly Uint8Array[];
 }
 
 export interface TlsPlace {
@@ -100,6 +102,7 @@ export async function openTlsStore(place: TlsPlace): Promise<TlsStore> {
         name: place.name(),
         now,
         roots: place.roots(),
+        issuing: [],
         mayActNow: () => true,
       },
     );
@@ -120,6 +123,7 @@ function leafOf(current: Current): HeldLeaf {
     serial: current.serial,
     notBefore: current.notBefore,
     notAfter: current.reply.notAfter,
+    issuing: current.reply.chain.slice(1).map((der) => Buffer.from(der, 'base64')),
   };
 }
 

@@ -12,6 +12,11 @@ const WINDOW = 4 * 1024 * 1024;
 /** More than this unsent, and receipts wait in their file. */
 const MUCH_UNSENT = 8 * 1024 * 1024;
 
+export interface RequestBody {
+  readonly stream: Readable;
+  readonly size: number;
+}
+
 export interface Answer {
   readonly status: number;
   readonly body: Readable;
@@ -27,11 +32,7 @@ export interface Link {
   readonly isFull: boolean;
   /** Resolves when there is room again, or the link is gone. */
   roomy(): Promise<void>;
-  request(
-    method: string,
-    path: string,
-    body?: { readonly stream: Readable; readonly size: number },
-  ): Promise<Answer>;
+  request(method: string, path: string, body?: RequestBody, json?: unknown): Promise<Answer>;
   /** Resolves when the link is over, with the reason. */
   readonly over: Promise<Error | undefined>;
   close(reason?: Error): void;
@@ -98,7 +99,7 @@ export function openLink(socket: TLSSocket, onMessage: (message: FromServer) => 
       return stream.writableLength > MUCH_UNSENT;
     },
     roomy: () => roomyAgain(stream, over.promise),
-    request: (method, path, body) => request(session, method, path, body),
+    request: (method, path, body, json) => request(session, method, path, body, json),
     over: over.promise,
     close,
   };
@@ -127,7 +128,8 @@ async function request(
   session: ClientHttp2Session,
   method: string,
   path: string,
-  body?: { readonly stream: Readable; readonly size: number },
+  body?: RequestBody,
+  json?: unknown,
 ): Promise<Answer> {
   if (session.closed || session.destroyed)
     throw new AgentError('link.closed', 'There is no connection to the server now.');
@@ -136,7 +138,9 @@ async function request(
     headers['content-type'] = 'application/octet-stream';
     headers['content-length'] = body.size;
   }
-  const stream = session.request(headers, { endStream: !body });
+  if (json !== undefined) headers['content-type'] = 'application/json';
+  const stream = session.request(headers, { endStream: !body && json === undefined });
+  if (json !== undefined) stream.end(JSON.stringify(json));
   const status = new Promise<number>((resolve, reject) => {
     stream.once('response', (answer) => resolve(answer[':status'] ?? 0));
     stream.once('error', reject);

@@ -10,13 +10,13 @@ export interface FoundFile {
   readonly path: string;
   readonly bytes: number;
   readonly executable: boolean;
-  readonly content: Readable;
+  readonly content: AsyncIterable<Uint8Array>;
 }
 
 export interface OutputSending {
   /** For copies of outputs until they are sent: the tar says its digests only at the end. */
   readonly folder: string;
-  readonly found: AsyncIterable<FoundFile>;
+  readonly found: AsyncIterable<FoundFile, void, void>;
   /** Sends the bytes under their digest; resolves when the server has them. */
   readonly send: (digest: string, size: number, open: () => Readable) => Promise<void>;
 }
@@ -41,12 +41,15 @@ export async function sendOutputs({ folder, found, send }: OutputSending): Promi
   return files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-async function copyOut(content: Readable, to: string): Promise<{ digest: string; size: number }> {
+async function copyOut(
+  content: AsyncIterable<Uint8Array>,
+  to: string,
+): Promise<{ digest: string; size: number }> {
   const running = startDigest();
   let size = 0;
   const file = await open(to, 'wx', 0o600);
   try {
-    for await (const chunk of content as AsyncIterable<Buffer>) {
+    for await (const chunk of content) {
       running.update(chunk);
       size += chunk.length;
       await file.writeFile(chunk);

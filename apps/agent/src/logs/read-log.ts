@@ -9,7 +9,7 @@ export interface WholeLog {
   readonly inline: string | null;
 }
 
-const EMPTY: WholeLog = { digest: digestOf(''), size: 0, inline: '' };
+const EMPTY: WholeLog = { digest: digestOf(''), size: 0, inline: null };
 
 /**
  * The log of an attempt whose processes are all dead. Short ones are read at once: for a job of a millisecond four

@@ -38,6 +38,10 @@ export interface ReceiptChain {
   add(outcome: Outcome, logs: ReceiptLogs): PendingReceipt;
   sync(): Promise<void>;
   accepted(upTo: number): void;
+  /** Short logs of a receipt that has not been accepted yet. */
+  logsOf(digest: string): ReceiptLogs;
+  /** Receipts that were on disk when this was opened: they tell outcomes also where a crash took other records of them. */
+  readonly found: readonly { readonly digest: string; readonly predicate: ReceiptPredicate }[];
   close(): Promise<void>;
 }
 
@@ -61,7 +65,7 @@ const SPARE_BYTES = 1024 * 1024;
 
 export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain> {
   await mkdir(place.folder, { recursive: true, mode: 0o700 });
-  const { segments, pending, head } = readSegments(place.folder);
+  const { segments, pending, head, found } = readSegments(place.folder);
   let { seq, digest: previous } = head;
   let removal: Promise<void> = Promise.resolve();
   let file = await openSegment();
@@ -157,6 +161,15 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
       }
       removal = removal.then(() => removeAccepted(upTo)).catch(() => undefined);
     },
+    found,
+    logsOf(digest) {
+      for (const receipt of pending.values()) {
+        if (receipt.digest !== digest) continue;
+        const { stdout, stderr } = JSON.parse(receipt.text) as ReceiptLogs;
+        return { stdout, stderr };
+      }
+      return { stdout: null, stderr: null };
+    },
     async close() {
       await removal;
       await file.sync().catch(() => undefined);
@@ -171,6 +184,7 @@ const segmentPath = (folder: string, first: number): string =>
 function readSegments(folder: string) {
   const segments: Segment[] = [];
   const pending = new Map<number, PendingReceipt>();
+  const found: { digest: string; predicate: ReceiptPredicate }[] = [];
   const head: { seq: number; digest: string | null } = { seq: 0, digest: null };
   let accepted = 0;
   const names = readdirSync(folder)
@@ -185,12 +199,23 @@ function readSegments(folder: string) {
     if (torn !== undefined && torn !== '')
       writeFileSync(segment.path, text.slice(0, text.length - torn.length));
     for (const line of lines) {
-      const value = JSON.parse(line) as { accepted?: number; seq?: number; digest?: string };
+      const value = JSON.parse(line) as {
+        accepted?: number;
+        seq?: number;
+        digest?: string;
+        receipt?: { envelope: { payload: string } };
+      };
       if (value.accepted !== undefined) accepted = Math.max(accepted, value.accepted);
       if (value.seq === undefined || value.digest === undefined) continue;
       head.seq = value.seq;
       head.digest = value.digest;
       segment.last = value.seq;
+      if (value.receipt) {
+        const statement = JSON.parse(
+          Buffer.from(value.receipt.envelope.payload, 'base64').toString('utf8'),
+        ) as { predicate: ReceiptPredicate };
+        found.push({ digest: value.digest, predicate: statement.predicate });
+      }
       pending.set(value.seq, {
         seq: value.seq,
         digest: value.digest,
@@ -200,7 +225,7 @@ function readSegments(folder: string) {
     segments.push(segment);
   }
   for (const seq of pending.keys()) if (seq <= accepted) pending.delete(seq);
-  return { segments, pending, head };
+  return { segments, pending, head, found };
 }
 
 function makeSpare(folder: string): void {

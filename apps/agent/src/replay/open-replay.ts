@@ -50,6 +50,11 @@ export interface Replay {
   handBack(order: OrderKey, tasks: readonly Attempt[]): Promise<void>;
   /** What stood in the receipt of the attempt that succeeded here. */
   findSuccess(order: OrderKey, index: number): Promise<Success | undefined>;
+  /** What a receipt tells that was durable when this record may not have been. */
+  recover(
+    told: { readonly person: string; readonly job: string; readonly order: string; readonly index: number },
+    success: Success,
+  ): void;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -162,6 +167,18 @@ export async function openReplay({ path, bootId, now }: ReplayPlace): Promise<Re
       const known = orders.get(keyOf(order));
       if (!known) return undefined;
       return recent.get(`${known.n} ${index}`) ?? (await searchSuccess(path, known.n, index));
+    },
+    recover(told, success) {
+      const known = orders.get(keyOf(told));
+      if (
+        !known ||
+        known.digest !== told.order ||
+        memory.unpack(known.tasks.get(told.index)).last === 'succeeded'
+      )
+        return;
+      change(known, told.index, (task) => memory.end(task, success.attempt, true));
+      recent.set(`${known.n} ${told.index}`, success);
+      file.append(writeLine(['e', known.n, told.index, success.attempt, success]));
     },
     sync: () => file.sync(),
     async close() {

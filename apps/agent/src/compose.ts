@@ -1,0 +1,727 @@
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { LINK_ROUTES, LINK_VERSION, orderCheck, PAYLOAD_TYPES, BOUNDS, setsReplyCheck } from '@writ/contract';
+import type { Envelope, FromServer, LeasedTask } from '@writ/contract';
+import { judgeAdmission, namesNewerSet, openOrder, readUnverified } from '@writ/trust';
+import type { MachineFacts } from '@writ/trust';
+import { dialLink } from '@writ/trust/certificates';
+import type { PeerExpectation } from '@writ/trust/certificates';
+import { AgentError } from './agent-error.ts';
+import { enrolLeaf } from './certificate/enrol-leaf.ts';
+import { renewAlways } from './certificate/renew-leaf.ts';
+import { openTlsStore } from './certificate/tls-store.ts';
+import type { HeldLeaf } from './certificate/tls-store.ts';
+import type { Clock } from './clock.ts';
+import { addressOf, readMachineFile } from './config/machine-file.ts';
+import { keepLink } from './connect/keep-link.ts';
+import { openEnrolment } from './connect/enrol.ts';
+import type { Answer, Link } from './connect/link.ts';
+import { listenForServer } from './connect/listen.ts';
+import { describe, WRIT } from './describe.ts';
+import { openBlobCache } from './files/blob-cache.ts';
+import { sendOutputs } from './files/send-outputs.ts';
+import { handleJob, handleLease } from './handle-job.ts';
+import type { Desk, LeasedJob } from './handle-job.ts';
+import type { Isolation } from './isolate/isolation.ts';
+import { readOutputs } from './isolate/read-outputs.ts';
+import { openLeaseBook, plainTask } from './leases/lease-book.ts';
+import type { HeldTask } from './leases/lease-book.ts';
+import { openLiveJobs } from './live-job.ts';
+import { reasonOf } from './log.ts';
+import type { Log } from './log.ts';
+import { measureSpeed } from './measure/measure-speed.ts';
+import { readMachine } from './measure/read-machine.ts';
+import { openReceiptChain } from './receipts/receipt-chain.ts';
+import { openReceiptSender } from './receipts/send-receipts.ts';
+import { openReplay } from './replay/open-replay.ts';
+import { openReporting } from './report-job.ts';
+import { openSigners } from './signers/held-signers.ts';
+import { openWithdrawals } from './signers/withdrawals.ts';
+import { openSlotQueue } from './slot-queue.ts';
+import { placesOf, readAdmission, readIdentity } from './state-folder.ts';
+import type { Judge, VerifiedOrder } from './verify-job.ts';
+
+export interface Given {
+  /** The agent's folder, as this program sees it. */
+  readonly folder: string;
+  readonly isolation: Isolation;
+  readonly clock: Clock;
+  /** Between 0 and 1: spreads renewals and reconnects. */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface RunningAgent {
+  readonly name: string;
+  readonly identity: string;
+  /** Where a server may dial this agent; null: nowhere. */
+  readonly port: number | null;
+  /** Resolves when the agent has ended, by itself or closed. */
+  readonly over: Promise<void>;
+  close(): Promise<void>;
+}
+
+const TICK = 25;
+const MOST_ORDERS = 10_000;
+const IDLE_BEFORE_MEASURE = 30_000;
+const QUICK = 40;
+
+/** Opens every part, passes each what it needs, and says who is told what. Who opens closes, in the opposite order. */
+export async function compose({ folder, isolation, clock, random, log }: Given): Promise<RunningAgent> {
+  const places = placesOf(folder);
+  const machineFile = await readMachineFile(folder);
+  const machine = readMachine();
+  if (machineFile.machineId !== machine.machineId)
+    throw new AgentError(
+      'agent.moved',
+      `${folder} was made on another machine: a copy does not start. Join this machine by itself (writ agent forget, writ join), or tell that it moved (writ agent moved).`,
+    );
+  const identity = await readIdentity(folder);
+  if (!identity)
+    throw new AgentError(
+      'agent.state_missing',
+      `${places.identity} is not there. Join a cluster first: writ join.`,
+    );
+  const stop = new AbortController();
+  const now = (): number => clock.now();
+
+  const signers = await openSigners(places.signers, machineFile.cluster, now, log);
+  const paper = await readAdmission(folder);
+  const admitted = judgeAdmission(paper.admission, paper.invite, signers.sets);
+  if (admitted.identity !== identity.key)
+    throw new AgentError(
+      'agent.state_damaged',
+      `${places.admission} admits another identity key than the one in ${places.identity}. Join again.`,
+    );
+  const replay = await openReplay({ path: places.replay, bootId: machine.bootId, now });
+  replay.witness(signers.newestWord);
+  const receipts = await openReceiptChain({
+    folder: places.receipts,
+    cluster: machineFile.cluster,
+    admission: admitted.digest,
+    identity,
+    beforeRemoval: () => replay.sync(),
+  });
+  for (const { digest, predicate } of receipts.found) {
+    const { person, exit } = predicate;
+    if (
+      predicate.kind !== 'ended' ||
+      predicate.because !== 'exit' ||
+      exit === null ||
+      !('code' in exit) ||
+      exit.code !== 0 ||
+      person === null
+    )
+      continue;
+    const { attempt, variant, profile, started, ended, outputs, stdout, stderr, resources } = predicate;
+    replay.recover(
+      { ...predicate, person },
+      {
+        receipt: digest,
+        attempt,
+        exit,
+        variant,
+        profile,
+        started,
+        ended,
+        outputs,
+        stdout,
+        stderr,
+        resources,
+      },
+    );
+  }
+  const withdrawals = await openWithdrawals({
+    path: places.withdrawals,
+    sets: () => signers.sets,
+    isSubmitter: (order, person) => {
+      const known = orders.get(order);
+      if (!known) return false;
+      try {
+        return openOrder(known, signers.sets).order.person === person;
+      } catch {
+        return false;
+      }
+    },
+    now,
+    log,
+  });
+
+  const roots = (): Uint8Array[] =>
+    signers.sets.newest.set.authorities.map((der) => Buffer.from(der, 'base64'));
+  const issuing = (): readonly Uint8Array[] => tls.leaf?.issuing ?? [];
+  const expectServer = (): PeerExpectation => ({
+    cluster: machineFile.cluster,
+    roles: ['server'],
+    now: now(),
+    roots: roots(),
+    issuing: issuing(),
+    mayActNow: () => true,
+  });
+  const tls = await openTlsStore({
+    folder: places.tls,
+    cluster: machineFile.cluster,
+    name: () => admitted.name,
+    identity,
+    roots,
+  });
+
+  // What this machine is; orders are compared with these and nothing else.
+  const offers = isolation.offers.filter(
+    (offer) => offer.measured && machineFile.profiles.includes(offer.profile),
+  );
+  const strictness = ['strict', 'user', 'bare'];
+  const facts: MachineFacts = {
+    os: machine.os,
+    arch: machine.arch,
+    host: machine.host,
+    admitted,
+    profiles: offers
+      .toSorted((a, b) => strictness.indexOf(a.profile) - strictness.indexOf(b.profile))
+      .map(({ profile, network }) => ({
+        profile,
+        network: network === 'asked' && machineFile.network === 'asked',
+      })),
+  };
+  if (offers.length === 0)
+    log('agent.offers_nothing', {
+      why: 'no profile was measured that the owner offers: this agent takes no jobs. On Debian: apt-get install bubblewrap; elsewhere offer “bare” in machine.json.',
+    });
+  let megaflops = await measureSpeed(stop.signal);
+  const slots = Math.min(machineFile.slots, isolation.slots);
+  const describeNow = (): Envelope =>
+    describe({
+      cluster: machineFile.cluster,
+      identity,
+      now: now(),
+      node: process.version,
+      machine,
+      slots,
+      megaflops,
+      offers,
+      labels: machineFile.labels,
+    });
+
+  // Orders as they came, and what they came to under the present set.
+  const orders = new Map<string, Envelope>();
+  const verified = new Map<string, VerifiedOrder>();
+  const pace = new Map<string, number>();
+  const leases = openLeaseBook();
+  const sender = openReceiptSender(receipts);
+  let isDraining = false;
+  let creditsGiven = 0;
+  let isCrediting = false;
+  let recentlyQuick = false;
+  let idleSince = clock.monotonic();
+  let isMeasuredIdle = false;
+  let linked = Promise.withResolvers<void>();
+
+  const judge = (): Judge => ({
+    identity: identity.key,
+    sets: signers.sets,
+    newestWord: signers.newestWord,
+    machine: facts,
+    owner: { is: machineFile.policy },
+    now: replay.now(),
+    purgedUpTo: replay.mark,
+    witnessed: replay.witnessed,
+    isWithdrawn: (order, index) => withdrawals.holds(order, index),
+  });
+
+  const keeper = keepLink({ dial, onOpen, onMessage, onOver, clock, random, log });
+
+  const live = openLiveJobs({
+    monotonic: () => clock.monotonic(),
+    send: (message) => keeper.link?.send(message),
+    sendLog: async (path, offset, size, bytes) => {
+      await expectDone(ask('POST', `${path}?offset=${offset}`, { stream: bytes, size }), bytes);
+    },
+    isLinked: () => keeper.link !== undefined,
+    log,
+  });
+
+  const report = openReporting({
+    receipts,
+    replay,
+    now,
+    set: () => signers.ref,
+    onDurable: (receipt) => sender.durable(receipt),
+    tailsOf: (job) => live.tailsOf(job),
+    whileMine,
+    sendOutputs: (job, tar) =>
+      sendOutputs({
+        folder: `${places.outputs}/${job.task.job}.${job.task.index}.${job.task.attempt}`,
+        found: readOutputs(tar, {
+          patterns: job.verified.order.outputs.patterns,
+          inputs: new Set(job.inputs.map((file) => file.path)),
+          maxBytes: job.verified.order.limits.outputBytes,
+          maxFiles: 10_000,
+        }),
+        send: (digest, size, open) =>
+          whileMine(job, async () => {
+            const stream = open();
+            await expectDone(ask('PUT', fileRoute(digest), { stream, size }), stream);
+          }),
+      }),
+    log,
+  });
+
+  const cache = await openBlobCache({
+    folder: isolation.cacheFolder,
+    mostBytes: machineFile.cacheBytes,
+    now,
+    fetch: async (digest) => {
+      const { status, body } = await ask('GET', fileRoute(digest));
+      if (status === 200) return body;
+      body.resume();
+      throw new AgentError('file.unavailable', `the server answered ${status}`);
+    },
+  });
+
+  const queue = openSlotQueue<LeasedJob>({
+    slots: Math.max(1, slots),
+    depth: (job) =>
+      (pace.get(job.task.order) ?? Number.POSITIVE_INFINITY) < QUICK ? isolation.runsPerSlot : 1,
+    run: async (job, slot, free) => {
+      try {
+        await handleJob(job, slot, free, desk);
+      } catch (error) {
+        log('task.failed_here', { task: `${job.task.job}.${job.task.index}`, why: reasonOf(error) });
+        leases.drop(job.task);
+      } finally {
+        live.remove(job);
+        giveCredits();
+      }
+    },
+  });
+
+  const desk: Desk = {
+    leases,
+    replay,
+    report,
+    log,
+    judge,
+    monotonic: () => clock.monotonic(),
+    orderOf: (digest) => orders.get(digest),
+    verifiedOf: (digest) => verified.get(digest),
+    keepVerified: (found) => {
+      if (verified.get(found.digest) === found) return;
+      verified.set(found.digest, found);
+      signers.takeWord(found);
+      replay.witness(Math.max(found.order.issued, signers.newestWord));
+    },
+    catchUp: async (envelope) => {
+      const named = envelope && nameOfSet(envelope);
+      if (named && namesNewerSet(named, signers.sets)) await fetchSets();
+    },
+    bringInputs: async ({ variant }) => {
+      const { inputs } = variant.variant.command;
+      return inputs.is === 'list' && inputs.files.length === 0 ? [] : cache.bring(inputs);
+    },
+    queue: (job) => queue.add(job),
+    isolate: (run) => isolation.start(run),
+    onRunning: (job) => {
+      live.add(job);
+      if (job.stop && job.running) isolation.cancel(job.running, 'kill');
+    },
+    onEnded: (job, end) => {
+      const wall = end.endedMs - end.startedMs;
+      const before = pace.get(job.task.order);
+      pace.set(job.task.order, before === undefined ? wall : before * 0.8 + wall * 0.2);
+      recentlyQuick = wall < QUICK;
+      live.remove(job);
+    },
+  };
+
+  let listener: Awaited<ReturnType<typeof listenForServer>> | undefined;
+  const over = run();
+  return {
+    name: admitted.name,
+    identity: identity.key,
+    get port() {
+      return listener?.port ?? null;
+    },
+    over,
+    async close() {
+      stop.abort();
+      await over;
+    },
+  };
+
+  /** Everything that goes on at the same time, until told to stop or the launcher is gone. */
+  async function run(): Promise<void> {
+    await mkdir(places.outputs, { recursive: true, mode: 0o700 });
+    const ticking = setInterval(tick, TICK);
+    const gone = isolation.lost.then(() => {
+      if (!stop.signal.aborted)
+        log('agent.launcher_lost', { why: 'the launcher is gone, and every job with it' });
+      stop.abort();
+    });
+    try {
+      if (machineFile.listen) await listen(machineFile.listen);
+      await Promise.all([
+        machineFile.servers.length > 0 ? keeper.dialAlways(stop.signal) : undefined,
+        renewAlways(
+          {
+            store: tls,
+            ask: renewOverLink,
+            onRenewed: (leaf) => listener?.use(leaf.own),
+            clock,
+            random,
+            log,
+          },
+          stop.signal,
+        ),
+        stop.signal.aborted ? undefined : once(stop.signal, 'abort'),
+      ]);
+    } finally {
+      stop.abort();
+      clearInterval(ticking);
+      await listener?.close();
+      keeper.link?.close();
+      linked.resolve();
+      for (const task of [...leases.tasks]) leases.drop(task);
+      await isolation.close();
+      await gone;
+      await receipts.close();
+      await replay.close();
+      log('agent.stopped');
+    }
+  }
+
+  async function listen(where: { host: string; port: number }): Promise<void> {
+    const leaf = await currentLeaf(stop.signal);
+    listener = await listenForServer({
+      ...where,
+      own: leaf.own,
+      expect: expectServer,
+      onSocket: (socket) => keeper.take(socket),
+      log,
+    });
+    log('agent.listens', { port: listener.port });
+  }
+
+  /** Tries the owner's addresses in turn, after making sure of a leaf that holds. */
+  async function dial(signal: AbortSignal): Promise<TLSSocket> {
+    const leaf = await currentLeaf(signal);
+    let failure: unknown = new AgentError('link.refused', 'No server address is known.');
+    for (const server of machineFile.servers) {
+      try {
+        const { socket } = await dialLink({
+          to: addressOf(server),
+          own: leaf.own,
+          expect: expectServer,
+          signal,
+        });
+        return socket;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  async function currentLeaf(signal: AbortSignal): Promise<HeldLeaf> {
+    const { leaf } = tls;
+    if (leaf && leaf.notAfter > now()) return leaf;
+    let failure: unknown;
+    for (const server of machineFile.servers) {
+      try {
+        return await enrolLeaf({
+          open: () => openEnrolment(addressOf(server), signal),
+          expect: expectServer,
+          store: tls,
+          clock,
+          log,
+        });
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw (
+      failure ??
+      new AgentError('link.refused', 'This agent has no certificate and no server address to get one from.')
+    );
+  }
+
+  async function renewOverLink(request: Envelope): Promise<unknown> {
+    const { status, body } = await ask('POST', LINK_ROUTES.certificate, undefined, request);
+    const answer = await readJson(body);
+    if (status !== 200)
+      throw new AgentError(
+        'link.refused',
+        `The server answered ${status} to the renewal: ${JSON.stringify(answer).slice(0, 300)}`,
+      );
+    return answer;
+  }
+
+  function onOpen(link: Link): void {
+    isDraining = false;
+    orders.clear();
+    leases.forgetQuestions();
+    const held = [...leases.tasks];
+    creditsGiven = offers.length === 0 ? 0 : Math.max(0, window() - held.length);
+    link.send({
+      is: 'hello',
+      link: LINK_VERSION,
+      writ: WRIT,
+      description: describeNow(),
+      set: signers.ref,
+      seq: receipts.seq,
+      credits: creditsGiven,
+      held: held.map((task) => ({
+        ...plainTask(task),
+        is: task.isRunning ? ('running' as const) : ('leased' as const),
+      })),
+    });
+    if (held.length > 0) leases.ask(held, clock.monotonic());
+    sender.use(link);
+    linked.resolve();
+    log('link.opened');
+  }
+
+  function onOver(reason: Error | undefined): void {
+    sender.use(null);
+    linked = Promise.withResolvers<void>();
+    log('link.over', { why: reason?.message ?? 'closed here' });
+  }
+
+  function onMessage(link: Link, message: FromServer): void {
+    switch (message.is) {
+      case 'welcome':
+        if (message.link !== LINK_VERSION)
+          throw new AgentError(
+            'link.version',
+            `The server speaks version ${message.link} of the link, this agent version ${LINK_VERSION}. Update the older one.`,
+          );
+        return;
+      case 'order':
+        if (orders.size >= MOST_ORDERS)
+          throw new AgentError('link.closed', 'This link has carried its share of orders; a new one begins.');
+        orders.set(message.digest, message.envelope);
+        return;
+      case 'lease':
+        creditsGiven = Math.max(0, creditsGiven - message.tasks.length);
+        idleSince = Number.POSITIVE_INFINITY;
+        handleLease(message, desk)
+          .catch((error: unknown) => log('lease.failed_here', { job: message.job, why: reasonOf(error) }))
+          .finally(giveCredits);
+        return;
+      case 'renewed':
+        leases.renewed(message.tasks);
+        for (const lost of message.lost) stopTask(lost, 'lost', 'kill');
+        return;
+      case 'recall':
+        void handBack(message.tasks);
+        return;
+      case 'cancel':
+        void handBack(message.tasks);
+        for (const task of message.tasks) stopTask(task, 'cancelled', message.how);
+        return;
+      case 'withdraw':
+        void withdrawals
+          .take(message.envelope)
+          .catch((error: unknown) => log('withdrawal.not_kept', { why: reasonOf(error) }));
+        return;
+      case 'accepted':
+        receipts.accepted(message.upTo);
+        for (const { seq, code } of message.refused) log('receipt.refused', { seq, code });
+        return;
+      case 'set':
+        if (namesNewerSet(message.set, signers.sets))
+          void fetchSets().catch((error: unknown) => log('signers.not_fetched', { why: reasonOf(error) }));
+        return;
+      case 'freshness':
+        void signers.takeFreshness(message.envelope).then(() => replay.witness(signers.newestWord));
+        return;
+      case 'drain':
+        isDraining = true;
+        void handBack([...leases.tasks].map(plainTask));
+        return;
+      case 'close':
+        log('link.closed_by_server', { code: message.code, detail: message.detail });
+        link.close(
+          new AgentError('link.refused', `The server closed the link: ${message.code}, “${message.detail}”`),
+        );
+        return;
+      case 'ping':
+        link.send({ is: 'pong', n: message.n });
+        return;
+    }
+  }
+
+  /** What has not started goes back, durably; what runs stays. */
+  async function handBack(tasks: readonly LeasedTask[]): Promise<void> {
+    const mine = tasks
+      .map((task) => sameLease(task))
+      .filter((task) => task !== undefined && !task.isRunning) as HeldTask[];
+    const waiting = queue.remove(({ task }) => mine.includes(task));
+    for (const { task } of waiting) leases.drop(task);
+    if (waiting.length === 0) return;
+    try {
+      await Promise.all(
+        waiting.map(({ verified: { order, digest }, task }) =>
+          replay.handBack({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, [task]),
+        ),
+      );
+      keeper.link?.send({ is: 'returned', tasks: waiting.map(({ task }) => plainTask(task)) });
+    } catch (error) {
+      log('lease.not_returned', { why: reasonOf(error) });
+    }
+    giveCredits();
+  }
+
+  function sameLease(task: LeasedTask): HeldTask | undefined {
+    const mine = leases.find(task);
+    return mine && mine.token.epoch === task.token.epoch && mine.token.n === task.token.n ? mine : undefined;
+  }
+
+  /** A running attempt is stopped; one that waits is forgotten. */
+  function stopTask(task: LeasedTask, why: 'cancelled' | 'lost', how: 'terminate' | 'kill'): void {
+    const mine = sameLease(task);
+    if (!mine) return;
+    for (const job of live.jobs) {
+      if (job.task !== mine || !job.running) continue;
+      job.stop ??= why;
+      isolation.cancel(job.running, how);
+    }
+    if (why === 'lost') mine.isMine = false;
+    if (mine.isRunning) return;
+    queue.remove((job) => job.task === mine);
+    leases.drop(mine);
+    giveCredits();
+  }
+
+  /** Called forty times a second: what is due by time alone. */
+  function tick(): void {
+    const at = clock.monotonic();
+    if (leases.size === 0) return lookIdle(at);
+    for (const task of leases.over(at)) {
+      log('lease.over', { task: `${task.job}.${task.index}`, attempt: task.attempt });
+      stopTask(task, 'lost', 'kill');
+    }
+    if (keeper.link) {
+      const due = leases.dueForRenewal(at);
+      leases.ask(due, at);
+      for (let from = 0; from < due.length; from += 2000)
+        keeper.link.send({ is: 'renew', tasks: due.slice(from, from + 2000).map(plainTask) });
+    }
+    live.look();
+  }
+
+  /** Once, when nothing has run for a while: the measure at start may have shared the machine with others. */
+  function lookIdle(at: number): void {
+    if (idleSince === Number.POSITIVE_INFINITY) idleSince = at;
+    if (isMeasuredIdle || at - idleSince < IDLE_BEFORE_MEASURE) return;
+    isMeasuredIdle = true;
+    measureSpeed(stop.signal)
+      .then((again) => {
+        if (stop.signal.aborted || again <= megaflops) return;
+        megaflops = again;
+        keeper.link?.send({ is: 'description', description: describeNow() });
+      })
+      .catch((error: unknown) => log('measure.failed', { why: reasonOf(error) }));
+  }
+
+  /** How many tasks may be here at once: enough to bridge the way to the server, not so many that others starve. */
+  function window(): number {
+    return recentlyQuick ? Math.max(32, slots * 8) : Math.max(2, slots * 2);
+  }
+
+  function giveCredits(): void {
+    if (isCrediting) return;
+    isCrediting = true;
+    setImmediate(() => {
+      isCrediting = false;
+      const more = window() - leases.size - creditsGiven;
+      if (!keeper.link || isDraining || stop.signal.aborted || offers.length === 0 || more < 1) return;
+      creditsGiven += more;
+      keeper.link.send({ is: 'credits', more });
+    });
+  }
+
+  async function fetchSets(): Promise<void> {
+    const { status, body } = await ask('GET', `${LINK_ROUTES.sets}?after=${signers.ref.version}`);
+    const answer = await readJson(body);
+    if (status !== 200 || !setsReplyCheck.is(answer))
+      throw new AgentError('link.malformed', `The server answered ${status} when asked for signer sets.`);
+    await signers.follow(answer.sets);
+    if (answer.freshness) await signers.takeFreshness(answer.freshness);
+    replay.witness(Math.max(signers.sets.newest.set.time, signers.newestWord));
+    judgeAdmission(paper.admission, paper.invite, signers.sets);
+    keeper.link?.send({ is: 'set', set: signers.ref });
+  }
+
+  /** Tries until it succeeds; a lost link is waited for as long as the lease holds. */
+  async function whileMine<T>(job: LeasedJob, what: () => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await what();
+      } catch (error) {
+        if (job.stop === 'lost' || !job.task.isMine || stop.signal.aborted || failures > 100) throw error;
+        await clock.wait(50 + Math.min(1000, failures * 100), stop.signal);
+        if (!keeper.link) await Promise.race([linked.promise, clock.wait(1000, stop.signal)]);
+      }
+    }
+  }
+
+  async function ask(
+    method: string,
+    path: string,
+    body?: { stream: Readable; size: number },
+    json?: unknown,
+  ): Promise<Answer> {
+    const { link } = keeper;
+    if (!link) throw new AgentError('link.closed', 'There is no connection to the server now.');
+    return link.request(method, path, body, json);
+  }
+}
+
+function nameOfSet(envelope: Envelope) {
+  try {
+    return readUnverified(envelope, {
+      type: PAYLOAD_TYPES.order,
+      check: orderCheck,
+      maxBytes: BOUNDS.orderBytes,
+    }).set;
+  } catch {
+    return undefined; // its own check says why
+  }
+}
+
+const fileRoute = (digest: string): string => LINK_ROUTES.file.replace(':digest', digest);
+
+async function expectDone(answer: Promise<Answer>, source: Readable): Promise<void> {
+  try {
+    const { status, body } = await answer;
+    const text = await readText(body);
+    if (status < 200 || status > 299)
+      throw new AgentError('file.refused', `The server answered ${status}: ${text.slice(0, 300)}`);
+  } finally {
+    source.destroy();
+  }
+}
+
+async function readText(body: Readable): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > 64 * 1024 * 1024)
+      throw new AgentError('link.malformed', 'The server’s answer is larger than any answer is.');
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+async function readJson(body: Readable): Promise<unknown> {
+  const text = await readText(body);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { text };
+  }
+}

@@ -1,0 +1,266 @@
+import type { Envelope, InputFile, LeasedTask } from '@writ/contract';
+import { refuse } from '@writ/trust';
+import type { StartRecord } from '@writ/trust';
+import { AgentError } from './agent-error.ts';
+import type { SlotEnd, SlotRun, SlotStarted } from './isolate/isolation.ts';
+import { plainTask } from './leases/lease-book.ts';
+import type { HeldTask, LeaseBook } from './leases/lease-book.ts';
+import { reasonOf } from './log.ts';
+import type { Log } from './log.ts';
+import type { Replay } from './replay/open-replay.ts';
+import type { Reporting } from './report-job.ts';
+import { asRefusal, verifyAtStart, verifyOrder, verifyTask } from './verify-job.ts';
+import type { Judge, Lease, Refusal, VerifiedOrder } from './verify-job.ts';
+import { variablesOf } from './variables.ts';
+
+/** A task that has passed every check and is recorded: it waits for a slot. */
+export interface LeasedJob {
+  readonly task: HeldTask;
+  readonly verified: VerifiedOrder;
+  readonly envelope: Envelope;
+  readonly inputs: readonly InputFile[];
+  running: SlotStarted | undefined;
+  /** Monotonic milliseconds. */
+  startedAt: number;
+  /** Why it was stopped from outside: a cancel, or a lease that is over. */
+  stop: 'cancelled' | 'lost' | undefined;
+}
+
+/** What the story needs; each part is made and closed by compose. */
+export interface Desk {
+  readonly leases: LeaseBook;
+  readonly replay: Replay;
+  readonly report: Reporting;
+  readonly log: Log;
+  judge(): Judge;
+  monotonic(): number;
+  orderOf(digest: string): Envelope | undefined;
+  verifiedOf(digest: string): VerifiedOrder | undefined;
+  keepVerified(verified: VerifiedOrder): void;
+  /** Fetches the signer sets that an order names and this machine does not hold yet. */
+  catchUp(envelope: Envelope | undefined): Promise<void>;
+  bringInputs(verified: VerifiedOrder): Promise<readonly InputFile[]>;
+  queue(job: LeasedJob): void;
+  isolate(run: SlotRun): Promise<SlotStarted>;
+  /** It runs; it has ended. */
+  onRunning(job: LeasedJob): void;
+  onEnded(job: LeasedJob, end: SlotEnd): void;
+}
+
+/** Lease → verify: nothing of an order is used before it has been verified, and nothing starts that is not recorded. */
+export async function handleLease(lease: Lease, desk: Desk): Promise<void> {
+  const tasks = takeTasks(lease, desk);
+  if (tasks.length === 0) return;
+  const envelope = desk.orderOf(lease.order);
+  await desk.catchUp(envelope);
+  const verified = verifyLease(lease, envelope, tasks, desk);
+  if (!verified || !envelope) return;
+  const ready = await prepare(verified, tasks, desk);
+  for (const { task, inputs } of ready)
+    desk.queue({ task, verified, envelope, inputs, running: undefined, startedAt: 0, stop: undefined });
+}
+
+/** Isolate → run → report, once a slot is free. */
+export async function handleJob(job: LeasedJob, slot: number, free: () => void, desk: Desk): Promise<void> {
+  const { task, verified } = job;
+  if (!isStillMine(job, desk)) return;
+  const refusal = mayStart(job, desk);
+  if (refusal) return refuseTask(task, verified, refusal, desk);
+  let end: SlotEnd;
+  try {
+    job.running = await desk.isolate(runOf(job, slot));
+    job.startedAt = desk.monotonic();
+    task.isRunning = true;
+    desk.onRunning(job);
+    end = await job.running.ended;
+  } catch (error) {
+    task.isRunning = false;
+    await desk.report.notRun(job, reasonOf(error));
+    desk.leases.drop(task);
+    return;
+  }
+  desk.onEnded(job, end);
+  free();
+  try {
+    await desk.report.ended(job, end);
+  } finally {
+    task.isRunning = false;
+    job.running.release();
+    desk.leases.drop(task);
+  }
+}
+
+/** A task that is held already is not taken twice; an older token than the one held is refused. */
+function takeTasks(lease: Lease, desk: Desk): HeldTask[] {
+  const taken: HeldTask[] = [];
+  for (const { index, attempt, token } of lease.tasks) {
+    const task: LeasedTask = { job: lease.job, index, attempt, token };
+    const answer = desk.leases.take(task, lease, desk.monotonic());
+    if (answer === 'stale') {
+      const detail = `the lease has token ${token.epoch}.${token.n}, a newer one is held`;
+      desk.report.refused({ ...plainTask(task), order: lease.order }, null, { code: 'lease.stale', detail });
+    } else if (answer !== 'held') taken.push(answer);
+  }
+  return taken;
+}
+
+function verifyLease(
+  lease: Lease,
+  envelope: Envelope | undefined,
+  tasks: readonly HeldTask[],
+  desk: Desk,
+): VerifiedOrder | undefined {
+  try {
+    const verified = verifyOrder(lease, envelope, desk.judge(), desk.verifiedOf(lease.order));
+    desk.keepVerified(verified);
+    return verified;
+  } catch (error) {
+    const refusal = asRefusal(error);
+    for (const task of tasks) refuseTask(task, null, refusal, desk);
+    return undefined;
+  }
+}
+
+/** Checks 10 to 13 for each task: what may start is recorded durably, in one record, before the first start. */
+async function prepare(
+  verified: VerifiedOrder,
+  tasks: readonly HeldTask[],
+  desk: Desk,
+): Promise<{ task: HeldTask; inputs: readonly InputFile[] }[]> {
+  const startable = tasks.filter((task) => {
+    try {
+      const answer = verifyTask(verified, task, desk.judge(), recordOf(task, verified, desk));
+      if (answer === 'adopt') void adopt(task, verified, desk);
+      return answer === 'start';
+    } catch (error) {
+      refuseTask(task, verified, asRefusal(error), desk);
+      return false;
+    }
+  });
+  if (startable.length === 0) return [];
+  try {
+    const inputs = await desk.bringInputs(verified);
+    const mine = startable.filter((task) => task.isMine);
+    if (mine.length > 0) await record(verified, mine, desk);
+    return mine.filter((task) => task.isMine).map((task) => ({ task, inputs }));
+  } catch (error) {
+    const refusal = asRefusal(error);
+    for (const task of startable) if (task.isMine) refuseTask(task, verified, refusal, desk);
+    return [];
+  }
+}
+
+async function record(
+  { order, digest }: VerifiedOrder,
+  tasks: readonly HeldTask[],
+  desk: Desk,
+): Promise<void> {
+  try {
+    await desk.replay.reserve(
+      { digest, person: order.person, job: order.job, notAfter: order.notAfter },
+      tasks,
+    );
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    throw refuse('replay.not_durable', error.message);
+  }
+}
+
+/** What this machine remembers of a task, as the replay rules want it. */
+function recordOf(task: HeldTask, { order, digest }: VerifiedOrder, desk: Desk): StartRecord | undefined {
+  const known = desk.replay.recall(
+    { digest, person: order.person, job: order.job, notAfter: order.notAfter },
+    task.index,
+  );
+  const isQueued = desk.leases.find(task) !== task;
+  if (known.isOtherOrder) return { order: 'another', highestAttempt: known.highest, last: 'ended' };
+  if (known.isRunning || isQueued) return { order: digest, highestAttempt: known.highest, last: 'running' };
+  if (known.highest === 0) return undefined;
+  return {
+    order: digest,
+    highestAttempt: known.highest,
+    last: known.last === 'succeeded' ? 'succeeded' : 'ended',
+  };
+}
+
+/** It succeeded here before: the receipt of that attempt stands for this one too, and nothing starts. */
+async function adopt(task: HeldTask, verified: VerifiedOrder, desk: Desk): Promise<void> {
+  const { order, digest } = verified;
+  const success = await desk.replay.findSuccess(
+    { digest, person: order.person, job: order.job, notAfter: order.notAfter },
+    task.index,
+  );
+  if (success) desk.report.adopted(task, verified, success);
+  else
+    desk.report.refused(task, verified, {
+      code: 'replay.succeeded',
+      detail: 'this task succeeded here before',
+    });
+  desk.leases.drop(task);
+}
+
+function isStillMine({ task }: LeasedJob, desk: Desk): boolean {
+  if (task.isMine && task.endsAt > desk.monotonic()) return true;
+  desk.leases.drop(task);
+  return false;
+}
+
+/** The last look before the start, and the mark that it started. */
+function mayStart({ task, verified, envelope }: LeasedJob, desk: Desk): Refusal | undefined {
+  try {
+    verifyAtStart(verified, envelope, task.index, desk.judge());
+    const { order, digest } = verified;
+    desk.replay.markStarted({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, task);
+    return undefined;
+  } catch (error) {
+    if (error instanceof AgentError)
+      return { code: 'replay.not_durable', detail: error.message.slice(0, 1000) };
+    return asRefusal(error);
+  }
+}
+
+function refuseTask(task: HeldTask, verified: VerifiedOrder | null, refusal: Refusal, desk: Desk): void {
+  desk.log('task.refused', {
+    task: `${task.job}.${task.index}`,
+    attempt: task.attempt,
+    code: refusal.code,
+    why: refusal.detail,
+  });
+  desk.report.refused(task, verified, refusal);
+  desk.leases.drop(task);
+}
+
+/** Only what was verified, and what this machine adds by its own rules. */
+function runOf({ task, verified, inputs }: LeasedJob, slot: number): SlotRun {
+  const { order, variant, profile } = verified;
+  const { command } = variant.variant;
+  const { limits, outputs } = order;
+  return {
+    slot,
+    profile,
+    argv: command.argv,
+    env: variablesOf(order, command, task.index, task.attempt),
+    inputs: inputs.map((file) => ({
+      path: file.path,
+      digestHex: file.digest.slice('sha256:'.length),
+      executable: file.mode === 'executable',
+    })),
+    limits: {
+      wallMs: limits.timeSeconds * 1000,
+      memoryBytes: limits.memoryBytes,
+      pids: limits.pids,
+      cpuMs: limits.cpuSeconds === null ? null : limits.cpuSeconds * 1000,
+      cpuPercent: limits.cpus === null ? null : limits.cpus * 100,
+      diskBytes: limits.diskBytes,
+      nofile: OPEN_FILES,
+      logBytes: limits.logBytes,
+      logBytesPerSecond: limits.logRate ?? limits.logBytes,
+      graceMs: limits.cancelGraceSeconds * 1000,
+    },
+    network: order.network,
+    outputs:
+      outputs.patterns.length === 0 ? null : { patterns: outputs.patterns, maxBytes: limits.outputBytes },
+  };
+}
+
+const OPEN_FILES = 1024;

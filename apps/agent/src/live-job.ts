@@ -1,0 +1,109 @@
+import type { FromAgent } from '@writ/contract';
+import { LINK_ROUTES } from '@writ/contract';
+import type { LeasedJob } from './handle-job.ts';
+import { plainTask } from './leases/lease-book.ts';
+import { reasonOf } from './log.ts';
+import type { Log } from './log.ts';
+import { readProgress } from './logs/progress-lines.ts';
+import { tailLog } from './logs/tail-log.ts';
+import type { LogTail, TailPlace } from './logs/tail-log.ts';
+
+/** What is told of a task while it runs: that it started, its log, its progress. Short tasks say nothing. */
+export interface LiveJobs {
+  add(job: LeasedJob): void;
+  remove(job: LeasedJob): void;
+  tailsOf(job: LeasedJob): Tails;
+  /** Called every few hundredths of a second while anything runs. */
+  look(): void;
+  readonly jobs: Iterable<LeasedJob>;
+}
+
+interface Tails {
+  readonly stdout: LogTail;
+  readonly stderr: LogTail;
+}
+
+export interface LiveParts {
+  readonly monotonic: () => number;
+  readonly send: (message: FromAgent) => void;
+  readonly sendLog: (
+    path: string,
+    offset: number,
+    size: number,
+    bytes: Parameters<TailPlace['send']>[2],
+  ) => Promise<void>;
+  readonly isLinked: () => boolean;
+  readonly log: Log;
+}
+
+const TOLD_AFTER = 50;
+const LOGS_AFTER = 100;
+const MOST_AT_ONCE = 2000;
+
+export function openLiveJobs(parts: LiveParts): LiveJobs {
+  const live = new Map<LeasedJob, { isTold: boolean; isPushing: boolean }>();
+  const tails = new WeakMap<LeasedJob, Tails>();
+
+  const tailsOf = (job: LeasedJob): Tails => {
+    const known = tails.get(job);
+    if (known) return known;
+    const made = makeTails(job);
+    tails.set(job, made);
+    return made;
+  };
+  const makeTails = (job: LeasedJob): Tails => {
+    const { task } = job;
+    const pathOf = (stream: string): string =>
+      LINK_ROUTES.log
+        .replace(':job', task.job)
+        .replace(':index', String(task.index))
+        .replace(':attempt', String(task.attempt))
+        .replace(':stream', stream);
+    const of = (stream: 'stdout' | 'stderr', onBytes?: (bytes: Buffer) => void): LogTail =>
+      tailLog({
+        path: (stream === 'stdout' ? job.running?.stdoutFile : job.running?.stderrFile) ?? '',
+        send: (offset, size, bytes) => parts.sendLog(pathOf(stream), offset, size, bytes),
+        ...(onBytes ? { onBytes } : {}),
+      });
+    const progress = readProgress(parts.monotonic, (found) =>
+      parts.send({ is: 'progress', task: plainTask(task), ...found }),
+    );
+    return { stdout: of('stdout', progress), stderr: of('stderr') };
+  };
+
+  const push = async (job: LeasedJob): Promise<void> => {
+    const { stdout, stderr } = tailsOf(job);
+    await stdout.push();
+    await stderr.push();
+  };
+
+  return {
+    get jobs() {
+      return live.keys();
+    },
+    add: (job) => void live.set(job, { isTold: false, isPushing: false }),
+    remove: (job) => void live.delete(job),
+    tailsOf,
+    look() {
+      if (live.size === 0 || !parts.isLinked()) return;
+      const now = parts.monotonic();
+      const told = [];
+      for (const [job, state] of live) {
+        const age = now - job.startedAt;
+        if (!state.isTold && age > TOLD_AFTER) {
+          state.isTold = true;
+          told.push(plainTask(job.task));
+        }
+        if (age <= LOGS_AFTER || state.isPushing) continue;
+        state.isPushing = true;
+        push(job)
+          .catch((error: unknown) =>
+            parts.log('log.not_sent', { task: `${job.task.job}.${job.task.index}`, why: reasonOf(error) }),
+          )
+          .finally(() => (state.isPushing = false));
+      }
+      for (let at = 0; at < told.length; at += MOST_AT_ONCE)
+        parts.send({ is: 'started', tasks: told.slice(at, at + MOST_AT_ONCE) });
+    },
+  };
+}

@@ -1,0 +1,252 @@
+import type { LeasedTask, OutputFile, SetRef } from '@writ/contract';
+import { digestOf } from '@writ/trust/digest';
+import { reasonOf } from './log.ts';
+import type { Log } from './log.ts';
+import type { LeasedJob } from './handle-job.ts';
+import { IsolateError } from './isolate/isolation.ts';
+import type { SlotEnd } from './isolate/isolation.ts';
+import { plainTask } from './leases/lease-book.ts';
+import { readLongLog, readShortLog } from './logs/read-log.ts';
+import type { WholeLog } from './logs/read-log.ts';
+import type { LogTail } from './logs/tail-log.ts';
+import type { Outcome, PendingReceipt, ReceiptChain, ReceiptLogs } from './receipts/receipt-chain.ts';
+import type { Replay, Success } from './replay/open-replay.ts';
+import type { Refusal, VerifiedOrder } from './verify-job.ts';
+
+/** Every end becomes a signed receipt, durable before it is sent. */
+export interface Reporting {
+  ended(job: LeasedJob, end: SlotEnd): Promise<void>;
+  /** The launcher did not take it: its command never ran. */
+  notRun(job: LeasedJob, why: string): Promise<void>;
+  refused(
+    task: LeasedTask & { readonly order: string },
+    verified: VerifiedOrder | null,
+    refusal: Refusal,
+  ): void;
+  adopted(task: LeasedTask, verified: VerifiedOrder, success: Success): void;
+}
+
+export interface ReportingParts {
+  readonly receipts: ReceiptChain;
+  readonly replay: Replay;
+  readonly now: () => number;
+  readonly set: () => SetRef;
+  /** Its receipt is on disk: send it. */
+  readonly onDurable: (receipt: PendingReceipt) => void;
+  /** Live logs of a long task, if any were sent. */
+  readonly tailsOf: (job: LeasedJob) => { readonly stdout: LogTail; readonly stderr: LogTail };
+  /** Tries until it succeeds or the task is this agent's no more. */
+  readonly whileMine: <T>(job: LeasedJob, what: () => Promise<T>) => Promise<T>;
+  readonly sendOutputs: (job: LeasedJob, tar: string) => Promise<OutputFile[]>;
+  readonly log: Log;
+}
+
+const EMPTY = { digest: digestOf(''), size: 0 };
+const NO_LOGS: ReceiptLogs = { stdout: null, stderr: null };
+
+export function openReporting(parts: ReportingParts): Reporting {
+  const { receipts, replay } = parts;
+
+  const send = (receipt: PendingReceipt): Promise<void> =>
+    receipts.sync().then(() => parts.onDurable(receipt));
+  /** A receipt that cannot be made durable is not sent; the server hears of it when the lease ends. */
+  const failed =
+    (task: LeasedTask) =>
+    (error: unknown): void =>
+      parts.log('receipt.not_durable', { task: `${task.job}.${task.index}`, why: reasonOf(error) });
+  const tell = (task: LeasedTask, outcome: Outcome, logs: ReceiptLogs): void => {
+    try {
+      send(receipts.add(outcome, logs)).catch(failed(task));
+    } catch (error) {
+      failed(task)(error);
+    }
+  };
+
+  return {
+    async ended(job, end) {
+      const { task, verified } = job;
+      const read = await collect(job, end, parts);
+      const outcome: Outcome = {
+        ...about(task, verified.digest, verified.order.person, parts),
+        kind: 'ended',
+        because: read.because,
+        detail: read.detail,
+        exit:
+          end.code !== null
+            ? { code: end.code }
+            : end.signal !== null
+              ? { signal: end.signal.slice(0, 16) }
+              : null,
+        variant: verified.variant.index,
+        profile: verified.profile,
+        started: Math.round(end.startedMs),
+        ended: Math.round(end.endedMs),
+        outputs: read.outputs,
+        stdout: plainLog(read.stdout),
+        stderr: plainLog(read.stderr),
+        resources: {
+          wallMs: Math.max(0, Math.round(end.endedMs - end.startedMs)),
+          cpuMs: Math.max(0, Math.round(end.cpuMs)),
+          memoryPeakBytes: Math.max(0, Math.round(end.memoryPeakBytes)),
+        },
+      };
+      const isSuccess = outcome.because === 'exit' && end.code === 0;
+      const receipt = receipts.add(outcome, { stdout: read.stdout.inline, stderr: read.stderr.inline });
+      remember(job, isSuccess ? successOf(outcome, receipt.digest) : null, parts);
+      await send(receipt).catch(failed(task));
+    },
+
+    async notRun(job, why) {
+      const { task, verified } = job;
+      const now = parts.now();
+      remember(job, null, parts);
+      tell(
+        task,
+        {
+          ...about(task, verified.digest, verified.order.person, parts),
+          kind: 'ended',
+          because: job.stop ?? 'sandbox',
+          detail: why.slice(0, 1000),
+          exit: null,
+          variant: verified.variant.index,
+          profile: verified.profile,
+          started: null,
+          ended: now,
+          outputs: [],
+          stdout: EMPTY,
+          stderr: EMPTY,
+          resources: { wallMs: 0, cpuMs: null, memoryPeakBytes: null },
+        },
+        NO_LOGS,
+      );
+    },
+
+    refused(task, verified, { code, detail }) {
+      tell(
+        task,
+        {
+          ...about(task, task.order, verified?.order.person ?? null, parts),
+          kind: 'refused',
+          because: code,
+          detail: detail.normalize('NFC').slice(0, 1000),
+          exit: null,
+          variant: null,
+          profile: null,
+          started: null,
+          ended: parts.now(),
+          outputs: [],
+          stdout: EMPTY,
+          stderr: EMPTY,
+          resources: { wallMs: 0, cpuMs: null, memoryPeakBytes: null },
+        },
+        NO_LOGS,
+      );
+    },
+
+    adopted(task, verified, { receipt, attempt, ...success }) {
+      tell(
+        task,
+        {
+          ...about(task, verified.digest, verified.order.person, parts),
+          ...success,
+          kind: 'adopted',
+          adopts: receipt,
+          because: 'exit',
+          detail: `attempt ${attempt} succeeded here; its result stands`,
+        },
+        receipts.logsOf(receipt),
+      );
+    },
+  };
+}
+
+interface Collected {
+  readonly because: Outcome['because'];
+  readonly detail: string;
+  readonly outputs: OutputFile[];
+  readonly stdout: WholeLog;
+  readonly stderr: WholeLog;
+}
+
+/** Logs and outputs, after every process of the attempt is dead. */
+async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Promise<Collected> {
+  const files = job.running;
+  if (!files) throw new TypeError('an attempt that did not run has no logs');
+  const tails = parts.tailsOf(job);
+  const because = job.stop !== undefined && end.reason === 'cancelled' ? job.stop : end.reason;
+  try {
+    const stdout = await wholeLog(job, files.stdoutFile, tails.stdout, parts);
+    const stderr = await wholeLog(job, files.stderrFile, tails.stderr, parts);
+    if (end.outputsTar === null || job.stop !== undefined)
+      return { because: asEnd(because, job, []), detail: '', outputs: [], stdout, stderr };
+    const tar = end.outputsTar;
+    try {
+      const outputs = await parts.sendOutputs(job, tar);
+      return { because: asEnd(because, job, outputs), detail: '', outputs, stdout, stderr };
+    } catch (error) {
+      if (!(error instanceof IsolateError)) throw error;
+      const reason =
+        error.code === 'outputs.too_large' || error.code === 'outputs.too_many' ? 'output_limit' : 'sandbox';
+      return { because: reason, detail: error.message.slice(0, 1000), outputs: [], stdout, stderr };
+    }
+  } catch (error) {
+    // The lease ended before logs or outputs were with the server: what is not there cannot stand.
+    const [stdout, stderr] = await Promise.all([digestOnly(files.stdoutFile), digestOnly(files.stderrFile)]);
+    return { because: 'lost', detail: reasonOf(error).slice(0, 1000), outputs: [], stdout, stderr };
+  }
+}
+
+function asEnd(
+  because: Outcome['because'],
+  { verified }: LeasedJob,
+  outputs: readonly OutputFile[],
+): Outcome['because'] {
+  return because === 'exit' && verified.order.outputs.required && outputs.length === 0
+    ? 'output_missing'
+    : because;
+}
+
+async function wholeLog(
+  job: LeasedJob,
+  path: string,
+  tail: LogTail,
+  parts: ReportingParts,
+): Promise<WholeLog> {
+  const short = readShortLog(path);
+  if ('digest' in short && tail.sent === 0) return short;
+  // Nobody waits for the log of a lease that is over.
+  if (job.stop === 'lost') return digestOnly(path);
+  await parts.whileMine(job, () => tail.push(short.size));
+  return 'digest' in short ? { ...short, inline: null } : readLongLog(path, short.size);
+}
+
+async function digestOnly(path: string): Promise<WholeLog> {
+  const short = readShortLog(path);
+  return 'digest' in short ? { ...short, inline: null } : readLongLog(path, short.size);
+}
+
+const plainLog = ({ digest, size }: WholeLog) => ({ digest, size });
+
+function about(task: LeasedTask, order: string, person: string | null, parts: ReportingParts) {
+  const { job, index, attempt, token } = plainTask(task);
+  return { person, order, job, index, attempt, token, set: parts.set(), adopts: null, auditHead: null };
+}
+
+function successOf(outcome: Outcome, receipt: string): Success {
+  const { attempt, exit, variant, profile, started, ended, outputs, stdout, stderr, resources } = outcome;
+  return { receipt, attempt, exit, variant, profile, started, ended, outputs, stdout, stderr, resources };
+}
+
+function remember({ task, verified }: LeasedJob, success: Success | null, parts: ReportingParts): void {
+  const { order, digest } = verified;
+  try {
+    parts.replay.markEnded(
+      { digest, person: order.person, job: order.job, notAfter: order.notAfter },
+      task,
+      success,
+    );
+  } catch (error) {
+    // The receipt says it too, and it is read at the next start.
+    parts.log('replay.end_not_written', { task: `${task.job}.${task.index}`, why: reasonOf(error) });
+  }
+}
