@@ -40,7 +40,7 @@ function request(more: Partial<LeafRequest> = {}): LeafRequest {
   };
 }
 
-const count = Number(process.env['WRIT_ISSUED_CERTIFICATES'] ?? 400);
+const count = Number(process.env['WRIT_ISSUED_CERTIFICATES'] ?? 250);
 
 test(`${count} issued certificates keep the policy, and no serial number comes twice`, async () => {
   const serials = new Set<string>();

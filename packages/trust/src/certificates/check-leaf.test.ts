@@ -4,7 +4,7 @@ import { TrustError } from '../trust-error.ts';
 import { checkLeaf, type PeerExpectation } from './check-leaf.ts';
 import type { Role } from './leaf-uri.ts';
 import { isLeafCurrent } from './peer-identity.ts';
-import { certifyAuthorityPair } from './testing/certify.ts';
+import { authorityExtensions, certify, certifyAuthorityPair } from './testing/certify.ts';
 import { cluster, goodLeaf, oddLeaves, revokedSerials } from './testing/odd-leaves.ts';
 
 const authority = await certifyAuthorityPair('Writ');
@@ -65,6 +65,24 @@ test('the issuing certificate listed as a root vouches for nobody', async () => 
   const leaf = await goodLeaf(authority, 'agent', 'lab-01');
   const expected = { ...expectation('agent'), roots: [authority.issuing.der] };
   assert.throws(() => checkLeaf([leaf.der], expected), hasCode('certificate.issuer_unknown'));
+});
+
+test('a listed root that is none, or of another name than its issuing certificate says, vouches for nobody', async () => {
+  const { root } = authority;
+  const short = await certify({ subject: root.subject, issuer: null, extensions: authorityExtensions(0) });
+  for (const [listed, signer] of [
+    [short, short],
+    [root, { ...root, subject: 'CN=Other root' }],
+  ] as const) {
+    const issuing = await certify({
+      subject: 'CN=Odd issuing',
+      issuer: signer,
+      extensions: authorityExtensions(0),
+    });
+    const leaf = await goodLeaf({ root, issuing }, 'agent', 'lab-01');
+    const expected = { ...expectation('agent'), roots: [listed.der] };
+    assert.throws(() => checkLeaf([leaf.der, issuing.der], expected), hasCode('certificate.issuer_unknown'));
+  }
 });
 
 test('a certificate with one bit of its signature changed is refused', async () => {

@@ -47,7 +47,7 @@ export function checkLeaf(presented: readonly Uint8Array[], expected: PeerExpect
   checkName(uri, expected); // name_wrong
   checkOtherNames(leaf, uri); // names
   checkTimes(leaf, expected.now); // not_yet_valid, expired
-  checkChain(leaf, presented.slice(1), expected); // issuer_missing, issuer_not_authority, issuer_unknown
+  checkChain(leaf, presented.slice(1), expected); // issuer_missing, issuer_not_authority, issuer_unknown, and again those of algorithm and time
   const identity = identityOf(leaf, uri);
   checkMayAct(identity, expected); // revoked, superseded, banned
   return identity;
@@ -192,6 +192,7 @@ function checkChain(leaf: Certificate, presented: readonly Uint8Array[], expecte
     );
   }
   const issuing = issuers.find((issuer) => isSignedBy(leaf, issuer));
+  if (issuing !== undefined) checkSignatureAlgorithm(issuing);
   const root =
     issuing &&
     expected.roots
@@ -222,7 +223,6 @@ function isAuthority(
 }
 
 function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
-  checkSignatureAlgorithm(certificate);
   return (
     certificate.issuer.equals(issuer.subject) &&
     verify('sha256', certificate.signedPart, readP256Key(issuer.publicKeySpki), certificate.signature)

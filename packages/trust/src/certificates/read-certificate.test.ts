@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { TrustError } from '../trust-error.ts';
 import { readCertificate } from './read-certificate.ts';
 import { readDerElements } from './read-der.ts';
-import { certifyAuthorityPair } from './testing/certify.ts';
+import { certify, certifyAuthorityPair, leafExtensions } from './testing/certify.ts';
 import { goodLeaf, oddLeaves } from './testing/odd-leaves.ts';
 
 const authority = await certifyAuthorityPair('Writ');
@@ -100,4 +100,17 @@ test('a certificate with anything before, after or doubled inside is refused', (
   for (const bytes of [Buffer.concat([der, extra]), Buffer.concat([extra, der]), Buffer.concat([der, der])]) {
     assert.throws(() => readCertificate(bytes), { code: 'certificate.malformed' });
   }
+});
+
+test('a certificate with something after its signature, inside it, is refused', () => {
+  const bytes = Buffer.concat([good.der, Buffer.from('0500', 'hex')]);
+  assert.equal(bytes.readUInt16BE(0), 0x3082);
+  bytes.writeUInt16BE(bytes.readUInt16BE(2) + 2, 2);
+  assert.throws(() => readCertificate(bytes), { code: 'certificate.malformed' });
+});
+
+test('a certificate that has an extension twice is refused', async () => {
+  const once = leafExtensions('writ://x');
+  const twice = await certify({ subject: 'CN=x', issuer: null, extensions: [...once, ...once] });
+  assert.throws(() => readCertificate(twice.der), { code: 'certificate.malformed' });
 });
