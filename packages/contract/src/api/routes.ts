@@ -44,6 +44,8 @@ export const API_ROUTES = {
   appendUpload: ['PATCH', '/api/v1/uploads/:digest'],
   /** Bytes; takes `range`. */
   readFile: ['GET', '/api/v1/files/:digest'],
+  /** A file that this job names: an input, or an output in an accepted receipt. */
+  readJobFile: ['GET', '/api/v1/jobs/:id/files/:digest'],
 
   /** → page of AgentView. */
   listAgents: ['GET', '/api/v1/agents'],
