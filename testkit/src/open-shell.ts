@@ -25,6 +25,8 @@ export interface Shell {
   /** What `XDG_CONFIG_HOME` is for them. */
   readonly configuration: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** The file that `writ` is. */
+  readonly program: string;
   /** Runs `writ` of this checkout to its end, however it ends. */
   writ(argv: readonly string[], call?: WritCall): Promise<Ended>;
   /** As `writ`, and answers stdout. @throws Error with stderr when it ends with anything but 0. */
@@ -34,7 +36,8 @@ export interface Shell {
 export const WRIT_PROGRAM = fileURLToPath(new URL('../../apps/cli/src/main.ts', import.meta.url));
 const MOST_MS = 120_000;
 
-export function openShell(home: string): Shell {
+/** @param program of which checkout: this one, when left out. */
+export function openShell(home: string, program: string = WRIT_PROGRAM): Shell {
   const configuration = join(home, 'config');
   for (const folder of [home, configuration]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const environment: Record<string, string> = {
@@ -46,11 +49,12 @@ export function openShell(home: string): Shell {
     NO_COLOR: '1',
   };
   const writ = (argv: readonly string[], call: WritCall = {}): Promise<Ended> =>
-    run(argv, call, home, environment);
+    run([program, ...argv], call, home, environment);
   return {
     home,
     configuration,
     environment,
+    program,
     writ,
     async must(argv, call) {
       const ended = await writ(argv, call);
@@ -61,12 +65,12 @@ export function openShell(home: string): Shell {
 }
 
 async function run(
-  argv: readonly string[],
+  line: readonly string[],
   call: WritCall,
   home: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [WRIT_PROGRAM, ...argv], {
+  const child = spawn(process.execPath, line, {
     cwd: call.cwd ?? home,
     env: { ...environment, ...call.environment },
     stdio: 'pipe',

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { type Shell, WRIT_PROGRAM } from './open-shell.ts';
+import type { Shell } from './open-shell.ts';
 
 export interface JoinWish {
   readonly name: string;
@@ -43,7 +43,7 @@ export function startAgent(
 ): ChildProcess {
   const output = openSync(join(folder, 'agent-run.log'), 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [WRIT_PROGRAM, 'agent', 'run', '--dir', folder], {
+    const child = spawn(process.execPath, [owner.program, 'agent', 'run', '--dir', folder], {
       cwd: folder,
       env: { ...owner.environment, ...environment },
       stdio: ['ignore', output, output],

@@ -22,6 +22,8 @@ import { joinAgent, startAgent } from './start-agent.ts';
 export interface ClusterWish {
   /** One agent with one slot, when left out. */
   readonly agents?: readonly AgentWish[];
+  /** The file that `writ` is: of this checkout, when left out. */
+  readonly program?: string;
 }
 
 export interface AgentWish {
@@ -36,6 +38,8 @@ export interface AgentWish {
   readonly isBehindProxy?: boolean;
   /** Environment of the agent's processes, beside the usual. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** As that of the cluster, when left out. */
+  readonly program?: string;
 }
 
 /** A program of the cluster and everything that it started. */
@@ -81,19 +85,16 @@ export async function startCluster(wish: ClusterWish = {}): Promise<Cluster> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'writ-kit-')));
   const opened: AsyncDisposable[] = [];
   try {
-    return await start(folder, wish.agents ?? [{ name: 'agent-1' }], opened);
+    return await start(folder, wish, opened);
   } catch (error) {
     await stopAll(folder, opened);
     throw error;
   }
 }
 
-async function start(
-  folder: string,
-  wishes: readonly AgentWish[],
-  opened: AsyncDisposable[],
-): Promise<Cluster> {
-  const person = openShell(join(folder, 'ana'));
+async function start(folder: string, wish: ClusterWish, opened: AsyncDisposable[]): Promise<Cluster> {
+  const wishes = wish.agents ?? [{ name: 'agent-1' }];
+  const person = openShell(join(folder, 'ana'), wish.program);
   const server = await startServer(folder, person);
   const { key, sets, socket } = await readPerson(person, server.folder);
   const keep = (fetch: OpenedFetch): OpenedFetch => {
@@ -105,7 +106,7 @@ async function start(
     wishes.map(async (agent) => {
       const proxy = agent.isBehindProxy ? await startFaultProxy({ port: server.agentPort }) : undefined;
       if (proxy) opened.push(proxy);
-      const owner = openShell(join(folder, 'owners', agent.name));
+      const owner = openShell(join(folder, 'owners', agent.name), agent.program ?? wish.program);
       const place = join(folder, agent.name);
       await joinAgent(person, owner, { ...agent, folder: place, proxyPort: proxy?.port });
       const member = agentMember(agent, place, owner);

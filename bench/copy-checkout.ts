@@ -1,0 +1,51 @@
+import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runProgram } from './run-program.ts';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/**
+ * A copy of the programs in which `prelude` runs before a program does: the programs themselves need no door for that.
+ * @returns the file that `writ` is in the copy.
+ */
+export async function copyCheckout(
+  folder: string,
+  preludes: Readonly<Partial<Record<'server' | 'agent', string>>>,
+): Promise<string> {
+  mkdirSync(folder, { recursive: true });
+  // Hard links: hundreds of megabytes that nobody writes to.
+  await runProgram(['cp', '-al', join(ROOT, 'node_modules'), join(folder, 'node_modules')]);
+  for (const part of ['apps', 'packages', 'package.json']) {
+    cpSync(join(ROOT, part), join(folder, part), { recursive: true, verbatimSymlinks: true });
+  }
+  for (const [app, prelude] of Object.entries(preludes)) insert(join(folder, 'apps', app, 'src'), prelude);
+  return join(folder, 'apps', 'cli', 'src', 'main.ts');
+}
+
+function insert(source: string, prelude: string): void {
+  const main = join(source, 'main.ts');
+  const itself = join(source, 'main-itself.ts');
+  if (!/^export async function runProgram\b/m.test(readFileSync(main, 'utf8'))) {
+    throw new Error(`${main} exports no runProgram: copy-checkout.ts has to learn how it starts now`);
+  }
+  renameSync(main, itself);
+  writeFileSync(
+    main,
+    `export * from './main-itself.ts';
+import { runProgram } from './main-itself.ts';
+if (import.meta.main) {
+${prelude}
+  await runProgram();
+  process.exit(0);
+}
+`,
+  );
+}
+
+/** A gibibyte of small objects that stay alive. */
+export const BALLAST = `
+  const ballast = [];
+  for (let at = 0; at < 6_300_000; at += 1) ballast.push({ at, text: 'ballast ' + at, next: [at] });
+  globalThis.ballast = ballast;
+`;

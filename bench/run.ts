@@ -1,0 +1,168 @@
+// npm run bench [-- --rounds N] [-- --quick]
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os';
+import { join, relative } from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startCluster, type Cluster, type Process } from '@writ/testkit';
+import { checkConfiguration } from './check-configuration.ts';
+import { BALLAST, copyCheckout } from './copy-checkout.ts';
+import { compileLimits } from './limits/limits.ts';
+import { measureLatency } from './measure-latency.ts';
+import { measureStart } from './measure-start.ts';
+import { measureThroughput } from './measure-throughput.ts';
+import { profileSteps, PROFILER, type Step } from './profile-steps.ts';
+import { readArguments, type BenchWish } from './read-arguments.ts';
+import { runJobs, type Submitter } from './run-jobs.ts';
+import { sandboxLine } from './sandbox-line.ts';
+import { showResults, writeResults, type Results } from './write-results.ts';
+
+const wish = readArguments(process.argv.slice(2));
+if (typeof wish === 'string') {
+  process.stderr.write(`${wish}\n`);
+  process.exit(2);
+}
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'writ-bench-')));
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+let running: Cluster | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    void (running?.stop() ?? Promise.resolve()).finally(() => process.exit(130));
+  });
+}
+try {
+  const results = await measure(wish);
+  process.stdout.write(showResults(results));
+  if (wish.isWritten) {
+    const place = fileURLToPath(new URL('results', import.meta.url));
+    for (const file of writeResults(place, results)) say(`written: ${relative(process.cwd(), file)}`);
+  }
+} catch (error) {
+  say(`✗ ${(error as Error).message}`);
+  process.exitCode = 1;
+} finally {
+  await running?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function measure({ rounds, part, topic }: BenchWish): Promise<Results> {
+  const limits = compileLimits(folder);
+  say('start: writ up in an empty folder');
+  const startMs = await measureStart(rounds);
+  const memory = await measureRest();
+  const steps = await measureSteps(part);
+
+  const heavy = await copyCheckout(join(folder, 'heavy'), { agent: BALLAST });
+  const cluster = await startCluster({
+    agents: [
+      { name: 'bare-8', slots: 8, profiles: ['bare'] },
+      { name: 'bare-2', slots: 2, profiles: ['bare'] },
+      { name: 'heap-8', slots: 8, profiles: ['bare'], program: heavy },
+      { name: 'strict-8', slots: 8, profiles: ['strict', 'user'] },
+    ],
+  });
+  running = cluster;
+  const submitter: Submitter = { client: await cluster.openRemoteClient(), cluster };
+  const configuration = await checkConfiguration(submitter);
+  const isStrict = configuration.agents.some(({ profiles }) => profiles.includes('strict'));
+  const sandbox = isStrict ? sandboxLine(folder) : undefined;
+  for (const agent of cluster.agents) {
+    const profile = agent.name.startsWith('strict') ? 'user' : 'bare';
+    await runJobs(submitter, {
+      agent: agent.identity,
+      profile,
+      argv: ['/bin/true'],
+      jobs: 100,
+      perOrder: 100,
+    });
+  }
+
+  say('throughput');
+  const throughput = await measureThroughput({ rounds, part, limits, submitter, sandbox, say });
+  say('latency');
+  const idle = { rounds, part, limits, folder, submitter };
+  const latency = [
+    {
+      name: 'bare',
+      rounds: await measureLatency({ ...idle, agent: 'bare-8', profile: 'bare', argv: ['/bin/true'] }),
+    },
+  ];
+  if (sandbox) {
+    const strict = await measureLatency({ ...idle, agent: 'strict-8', profile: 'strict', argv: sandbox });
+    latency.push({ name: 'strict (F with a start of the bwrap line)', rounds: strict });
+  }
+  return {
+    topic,
+    date: new Date().toISOString().slice(0, 10),
+    machine: {
+      cores: availableParallelism(),
+      processor: cpus()[0]?.model.trim() ?? 'unknown',
+      kernel: release(),
+      memoryGib: Math.round(totalmem() / 2 ** 30),
+    },
+    wish: { rounds, part },
+    configuration,
+    throughput,
+    latency,
+    startMs,
+    memory,
+    steps,
+    notRun: throughput.notRun,
+  };
+}
+
+/** A server and one agent that have had nothing to do for a while. */
+async function measureRest(): Promise<Results['memory']> {
+  say('rest: memory of a server and an agent');
+  const cluster = await startCluster({ agents: [{ name: 'rest-2', slots: 2 }] });
+  running = cluster;
+  await sleep(3000);
+  const all = cluster.processes();
+  const part = (of: string, which: (one: Process) => boolean): Results['memory'][number] => {
+    const own = all.filter(which);
+    return { of, bytes: own.reduce((sum, one) => sum + one.memoryBytes, 0), processes: own.length };
+  };
+  const isServer = (one: Process): boolean => one.line.includes('apps/server/src/main.ts');
+  const isAgent = (one: Process): boolean => one.line.includes('apps/agent/src/main.ts');
+  const isLauncher = (one: Process): boolean => one.line.includes('launcher/main.ts');
+  const memory = [
+    part('server', isServer),
+    part('agent', isAgent),
+    part('launcher', isLauncher),
+    part('the rest (starters, slots)', (one) => !isServer(one) && !isAgent(one) && !isLauncher(one)),
+  ];
+  await cluster.stop();
+  running = undefined;
+  return memory;
+}
+
+/** Where the time of a job goes, seen by a profiler in copies of server and agent. */
+async function measureSteps(part: number): Promise<Step[]> {
+  say('steps: server and agent under a profiler');
+  const program = await copyCheckout(join(folder, 'profiled'), { server: PROFILER, agent: PROFILER });
+  const cluster = await startCluster({
+    program,
+    agents: [{ name: 'profiled-8', slots: 8, profiles: ['bare'] }],
+  });
+  running = cluster;
+  const submitter: Submitter = { client: await cluster.openRemoteClient(), cluster };
+  const agent = cluster.agent('profiled-8');
+  const jobs = Math.round(3000 * part);
+  const work = { agent: agent.identity, profile: 'bare', argv: ['/bin/true'], jobs, perOrder: 500 } as const;
+  await runJobs(submitter, { ...work, jobs: 200 });
+  const steps = await profileSteps(
+    [
+      {
+        program: 'server',
+        folder: join(cluster.server.folder, 'server'),
+        processes: cluster.server.processes,
+      },
+      { program: 'agent', folder: join(agent.folder, 'agent'), processes: agent.processes },
+    ],
+    () => runJobs(submitter, work),
+  );
+  await cluster.stop();
+  running = undefined;
+  return steps;
+}
