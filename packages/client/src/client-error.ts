@@ -19,6 +19,7 @@ export const CLIENT_CODES = {
   'input.name': 'The name of an input cannot stand in an order',
   'input.twice': 'Two inputs have the same path',
   'input.changed': 'An input changed while it was sent',
+  'log.digest_wrong': 'A log is not what the agent signed',
   'output.digest_wrong': 'The bytes of an output are not those that the agent signed',
   'output.outside': 'An output would be written outside the folder asked for',
   'key.missing': 'The signing key of this context is not here',

@@ -11,6 +11,7 @@ import {
   JobView,
   page,
   ReceiptView,
+  ServerView,
   TaskView,
   TokenMade,
   TokenView,
@@ -44,6 +45,7 @@ export interface Client {
   readonly server: Server;
   readCluster(): Promise<ClusterView>;
   setUp(set: Envelope): Promise<ClusterView>;
+  changeSet(set: Envelope): Promise<ClusterView>;
   readTrust(): Promise<TrustView>;
   leaveFreshness(freshness: Envelope): Promise<void>;
   submitJob(order: Envelope, job: string): Promise<JobView>;
@@ -83,6 +85,9 @@ export interface Client {
   }): Promise<TokenMade>;
   listTokens(asked?: PageAsked): Promise<Page<TokenView>>;
   revokeToken(id: string): Promise<void>;
+  readServer(): Promise<ServerView>;
+  /** Over the socket of its own machine only. */
+  stopServer(): Promise<void>;
 }
 
 export interface UploadChunk {
@@ -98,6 +103,7 @@ const pageCheck = <T>(item: Parameters<typeof page>[0]) => check(page(item)) as 
 
 const shapes = {
   cluster: check(ClusterView),
+  server: check(ServerView),
   trust: check(TrustView),
   job: check(JobView),
   jobs: pageCheck<JobView>(JobView),
@@ -122,6 +128,7 @@ export function connect(server: Server): Client {
     server,
     readCluster: () => ask('readCluster', shapes.cluster),
     setUp: (set) => ask('setUp', shapes.cluster, { json: { set } }),
+    changeSet: (set) => ask('changeSet', shapes.cluster, { json: { set } }),
     readTrust: () => ask('readTrust', shapes.trust),
     async leaveFreshness(freshness) {
       await release(await send('leaveFreshness', { json: { freshness } }));
@@ -187,6 +194,10 @@ export function connect(server: Server): Client {
     async revokeToken(id) {
       await release(await send('revokeToken', { path: { id } }));
     },
+    readServer: () => ask('readServer', shapes.server),
+    async stopServer() {
+      await release(await send('stopServer'));
+    },
   };
 }
 
@@ -202,6 +213,12 @@ export async function* allOf<T>(
     if (next === null || next === cursor) return;
     cursor = next;
   }
+}
+
+export async function readAll<T>(ask: (asked: PageAsked) => Promise<Page<T>>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of allOf(ask)) items.push(item);
+  return items;
 }
 
 /** A body that nobody reads keeps its connection busy. */

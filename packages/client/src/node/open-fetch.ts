@@ -33,6 +33,7 @@ export function fetchOverTls(heldSets: () => HeldSets, now: () => number): Opene
       cluster: sets.cluster,
       roles: ['server'],
       now: now(),
+      issuing: [],
       roots: sets.newest.set.authorities.map((der) => Buffer.from(der, 'base64')),
       mayActNow: () => true,
     };

@@ -1,0 +1,149 @@
+import { Command, CommanderError, type Option } from 'commander';
+import { type CommandSpec, COMMANDS, EVERYWHERE, type Options, REMOTE } from './commands.ts';
+import { CliError } from './cli-error.ts';
+import { EXIT } from './exit-codes.ts';
+import { Output } from './show/output.ts';
+import { showError } from './show/show-error.ts';
+import type { Surroundings } from './surroundings.ts';
+import { VERSION } from './version.ts';
+
+const NOUNS: Record<string, string> = {
+  agent: 'machines that run jobs',
+  server: 'the server of this machine',
+  token: 'tokens for the API over the network',
+  context: 'the clusters known here',
+  job: 'jobs',
+};
+
+/** @param args what stands after the program's name. @returns the exit code. */
+export async function runProgram(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const named = findSpec(args);
+  const isJson = args.slice(0, endOfOptions(args)).includes('--json');
+  let exit: number = EXIT.ok;
+  const program = makeProgram(surroundings, async (spec, options, words) => {
+    exit = await runVerb(spec, options, words, args, surroundings);
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const code = showError(error instanceof CommanderError ? usageOf(error) : error, surroundings, isJson);
+    return named?.isJobsCode === true && code !== EXIT.interrupted ? EXIT.writ : code;
+  }
+}
+
+/** The whole command line as commander knows it; the documents are compared with it. */
+export function makeProgram(
+  surroundings: Surroundings,
+  run: (spec: CommandSpec, options: Options, words: readonly string[]) => Promise<void>,
+): Command {
+  const program = prepare(new Command('writ'), surroundings)
+    .description('a secure distributed job server: signed orders, sandboxed jobs, signed results')
+    .version(VERSION)
+    .addHelpText('after', '\nStart with: writ up, then writ run -- uname -a');
+  const nouns = new Map<string, Command>();
+  for (const spec of COMMANDS) {
+    const [first = '', second] = spec.name.split(' ');
+    let parent = program;
+    if (second !== undefined) {
+      const noun =
+        nouns.get(first) ?? prepare(program.command(first).description(NOUNS[first] ?? ''), surroundings);
+      nouns.set(first, noun);
+      parent = noun;
+    }
+    const command = prepare(parent.command(`${second ?? first} ${spec.args}`.trim()), surroundings);
+    command.description(spec.summary).addHelpText('after', `\nExample: ${spec.example}`);
+    for (const [flags, help] of optionsOf(spec)) addOption(command, flags, help);
+    command.action(async (...given: unknown[]) => {
+      await run(
+        spec,
+        command.opts(),
+        given
+          .slice(0, -2)
+          .flat()
+          .filter((word) => typeof word === 'string'),
+      );
+    });
+  }
+  return program;
+}
+
+export const optionsOf = (spec: CommandSpec): readonly (readonly [string, string])[] => [
+  ...spec.options,
+  ...(spec.isRemote === true ? REMOTE : []),
+  ...(spec.hasNoJson === true ? [] : EVERYWHERE),
+];
+
+function prepare(command: Command, { stdout, stderr }: Surroundings): Command {
+  return command
+    .exitOverride()
+    .helpCommand(false)
+    .showSuggestionAfterError(true)
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      outputError: () => undefined, // shown by showError, with its code
+    })
+    .allowExcessArguments(false);
+}
+
+function addOption(command: Command, flags: string, help: string): void {
+  const option: Option = command.createOption(flags, help);
+  if (help.includes('(repeatable)'))
+    option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+  command.addOption(option);
+}
+
+async function runVerb(
+  spec: CommandSpec,
+  options: Options,
+  words: readonly string[],
+  args: readonly string[],
+  surroundings: Surroundings,
+): Promise<number> {
+  const output = new Output(surroundings, {
+    json: options['json'] === true,
+    quiet: options['quiet'] === true,
+  });
+  const at = endOfOptions(args);
+  const rest = at < args.length ? args.slice(at + 1) : [];
+  const verb = await spec.load();
+  return await verb({
+    args: words.slice(0, words.length - rest.length),
+    rest,
+    options,
+    output,
+    surroundings,
+  });
+}
+
+/** Where `--` stands, or the end. */
+function endOfOptions(args: readonly string[]): number {
+  const at = args.indexOf('--');
+  return at < 0 ? args.length : at;
+}
+
+/** The command that a line names, before anything is judged about it. */
+function findSpec(args: readonly string[]): CommandSpec | undefined {
+  const words = args.filter((word) => !word.startsWith('-')).slice(0, 2);
+  return COMMANDS.find(({ name }) => name === words.join(' ') || name === words[0]);
+}
+
+function usageOf(error: CommanderError): CliError {
+  const text = error.message.replace(/^error: /, '');
+  const [what = text, suggestion] = text.split('\n');
+  const message = `${what.charAt(0).toUpperCase()}${what.slice(1)}${/[.?!]$/.test(what) ? '' : '.'}`;
+  const hint = suggestion?.replace(/^\((.*)\)$/, '$1');
+  const next = hint ?? 'See: writ --help, or the command with --help.';
+  if (error.code === 'commander.help')
+    return new CliError('usage', 'A command is missing.', 'See: writ --help');
+  if (error.code === 'commander.unknownCommand') return new CliError('usage.command', message, next);
+  if (error.code.includes('rgument'))
+    return new CliError(
+      error.code.includes('ptionMissing') ? 'usage.option' : 'usage.argument',
+      message,
+      next,
+    );
+  return new CliError('usage.option', message, next);
+}

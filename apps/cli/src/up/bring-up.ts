@@ -1,0 +1,163 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { readMachineFile, prepareAgent } from '@writ/agent';
+import { type Client, connect, isPassing, readAll } from '@writ/client';
+import { fetchOverSocket, type OpenedFetch, type PersonKey } from '@writ/client/node';
+import type { AgentView, ClusterView } from '@writ/contract';
+import type { HeldSets } from '@writ/trust';
+import { CliError, type CliCode } from '../cli-error.ts';
+import { openSocketPath } from '../session/socket-path.ts';
+import type { Surroundings } from '../surroundings.ts';
+import { ownAgentFolder } from './own-agent-folder.ts';
+import type { Places } from './places.ts';
+import { noteRunning, readRunning } from './running-file.ts';
+import { type ServerWish, serverProgram } from './server-program.ts';
+import { type Detached, startDetached } from './start-detached.ts';
+
+const mostWaitMs = 20_000;
+const lookEveryMs = 15;
+
+export interface Reached extends AsyncDisposable {
+  readonly client: Client;
+  readonly view: ClusterView;
+}
+
+/** The server of this folder, when it answers on its socket. */
+export async function reachServer(places: Places): Promise<Reached | undefined> {
+  const socket = await openSocketPath(places.state);
+  const opened: OpenedFetch = fetchOverSocket(socket.path);
+  const close = async (): Promise<void> => {
+    await opened.close();
+    await socket[Symbol.asyncDispose]();
+  };
+  const client = connect({ url: 'http://writ', fetch: opened.fetch });
+  try {
+    return { client, view: await client.readCluster(), [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    if (isPassing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Starts the server of this folder and waits until it answers. */
+export async function startServer(
+  places: Places,
+  wish: ServerWish,
+  surroundings: Surroundings,
+): Promise<Reached> {
+  const { argv } = serverProgram(places, wish, false);
+  const program = startDetached(argv, places.serverLog, environmentOf(surroundings));
+  await noteRunning(places, 'server', program.pid);
+  const reached = await waitFor('the server', program, places.serverLog, surroundings, () =>
+    reachServer(places),
+  );
+  program.leave();
+  return reached;
+}
+
+/** Makes the folder of this machine's own agent, and tells the server that the person admits it. */
+export async function admitOwnAgent(
+  reached: Reached,
+  places: Places,
+  wish: { name: string; slots: number | undefined; isBare: boolean; key: PersonKey; sets: HeldSets },
+  { now, random }: Surroundings,
+): Promise<void> {
+  const { client } = reached;
+  const view = await client.readCluster();
+  const port = view.agentAddresses[0]?.split(':').at(-1) ?? '7411';
+  const prepared = await prepareAgent({
+    folder: places.agent,
+    name: wish.name,
+    sets: wish.sets,
+    servers: [`127.0.0.1:${port}`],
+    by: { person: wish.key.person, signer: wish.key.signer },
+    labels: [],
+    queues: ['*'],
+    machine: {
+      ...(wish.slots === undefined ? {} : { slots: wish.slots }),
+      ...(wish.isBare ? { profiles: ['strict', 'user', 'bare'] } : {}),
+    },
+    now: now(),
+    random,
+  });
+  await client.makeAdmission(prepared.admission);
+  await ownAgentFolder(places);
+}
+
+/** Starts the agent of this folder, detached. */
+export async function startAgentDetached(places: Places, surroundings: Surroundings): Promise<Detached> {
+  const argv = [
+    places.node,
+    path.join(places.entries.app, places.entries.cli),
+    'agent',
+    'run',
+    '--dir',
+    places.state,
+  ];
+  const program = startDetached(argv, places.agentLog, environmentOf(surroundings));
+  await noteRunning(places, 'agent', program.pid);
+  return program;
+}
+
+/** Waits until the server sees the agent of this folder with what it measured. */
+export async function waitForAgent(
+  program: Detached,
+  client: Client,
+  places: Places,
+  surroundings: Surroundings,
+): Promise<AgentView> {
+  const { name } = await readMachineFile(places.agent);
+  const agent = await waitFor('the agent', program, places.agentLog, surroundings, async () => {
+    const agents = await readAll((asked) => client.listAgents(asked));
+    return agents.find((one) => one.name === name && one.isConnected && one.cores !== null);
+  });
+  program.leave();
+  return agent;
+}
+
+async function waitFor<T>(
+  what: string,
+  program: Detached,
+  log: string,
+  { wait, now }: Surroundings,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  const until = now() + mostWaitMs;
+  let ended: string | undefined;
+  void program.ended.then(
+    ({ code, signal }) => (ended = `It ended with ${code ?? signal}.`),
+    (error: Error) => (ended = `It could not be started: ${error.message}.`),
+  );
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (ended !== undefined) throw await notReady(what, ended, log);
+    if (now() > until) throw await notReady(what, `It gave no sign within ${mostWaitMs / 1000} s.`, log);
+    await wait(lookEveryMs);
+  }
+}
+
+async function notReady(what: string, how: string, log: string): Promise<CliError> {
+  const text = await readFile(log, 'utf8').catch(() => '');
+  const last = text.trim().split('\n').slice(-3).join('\n    ');
+  const code: CliCode = text.slice(-4000).includes('listen.port_busy') ? 'listen.port_busy' : 'up.not_ready';
+  const next =
+    code === 'listen.port_busy' ? 'Stop it, or choose others: --port, --agent-port' : `See its log: ${log}`;
+  return new CliError(
+    code,
+    `${what.charAt(0).toUpperCase()}${what.slice(1)} did not become ready. ${how}${last ? `\n    ${last}` : ''}`,
+    next,
+  );
+}
+
+/** Programs get a place to look for tools, and nothing else of this environment. */
+const environmentOf = ({ settings }: Surroundings): Record<string, string> => ({
+  PATH: settings.toolPath,
+  HOME: settings.home,
+  USER: settings.user,
+  LANG: 'C.UTF-8',
+});
+
+export const isRunning = async (places: Places, part: 'server' | 'agent'): Promise<boolean> =>
+  (await readRunning(places))[part] !== undefined;

@@ -1,0 +1,20 @@
+import type { Call } from '../commands.ts';
+import { EXIT } from '../exit-codes.ts';
+import { startAgentProgram } from '../up/agent-program.ts';
+import { placesIn } from '../up/places.ts';
+import { onStopSignals } from '../up/on-stop-signals.ts';
+import { stateFolder } from './up.ts';
+
+const graceMs = 10_000;
+
+export async function agentRun(call: Call): Promise<number> {
+  const { settings } = call.surroundings;
+  const started = await startAgentProgram(placesIn(stateFolder(call), settings.toolPath), settings.toolPath);
+  let isStopping = false;
+  using _signals = onStopSignals(() => {
+    isStopping = true;
+    void started.stop(graceMs);
+  });
+  const { code } = await started.ended;
+  return isStopping || code === 0 ? EXIT.ok : EXIT.error;
+}

@@ -1,0 +1,58 @@
+import { check, Name } from '@writ/contract';
+import { makeInvite } from '@writ/trust';
+import { CliError } from '../cli-error.ts';
+import type { Call } from '../commands.ts';
+import { EXIT } from '../exit-codes.ts';
+import { readLabel } from '../job/read-wish.ts';
+import { instantText } from '../job/result-document.ts';
+import { listOption, textOption } from '../read/read-options.ts';
+import { openSession } from '../session/open-session.ts';
+
+const nameCheck = check(Name);
+
+/** Made and signed here, from the pins held here. The server gets the public half; addresses decide nothing. */
+export async function invite({ options, output, surroundings }: Call): Promise<number> {
+  const name = textOption(options, 'name') ?? null;
+  if (name !== null && !nameCheck.is(name))
+    throw new CliError(
+      'usage.option',
+      `--name ${name} cannot be a name.`,
+      'Use small letters, digits and -.',
+    );
+  const labels = listOption(options, 'label')
+    .map(readLabel)
+    .map((label) => ({ name: label.name, value: label.value ?? '' }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const queues = listOption(options, 'queue');
+  await using session = await openSession(surroundings, { context: textOption(options, 'context') });
+  const key = await session.key();
+  await session.advance(await session.client.readTrust());
+  const named = listOption(options, 'address');
+  const addresses = named.length > 0 ? named : (await session.client.readCluster()).agentAddresses;
+  if (addresses.length === 0)
+    throw new CliError(
+      'usage.option',
+      'The server names no address for agents.',
+      'Say it: --address host:7411',
+    );
+  const made = makeInvite(
+    session.sets,
+    { person: key.person, signer: key.signer },
+    { role: 'agent', name, labels, queues: queues.length > 0 ? queues : ['*'], addresses },
+    surroundings.now(),
+    surroundings.random,
+  );
+  await session.client.makeInvite(made.envelope);
+  const command = `writ join ${made.text}`;
+  output.answer({
+    value: { invite: made.text, digest: made.digest, until: instantText(made.until), command },
+    ids: [made.text],
+    head: ['invite'],
+    rows: [[made.text]],
+    text: `Works once, for 15 minutes. On the other machine:\n  ${command}`,
+  });
+  output.note(
+    output.paint('dim', 'It is a secret until it is used. In scripts: writ join - reads it from stdin.'),
+  );
+  return EXIT.ok;
+}

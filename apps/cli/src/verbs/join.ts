@@ -1,0 +1,79 @@
+import { check, Name } from '@writ/contract';
+import { joinCluster } from '@writ/agent';
+import { CliError } from '../cli-error.ts';
+import type { Call } from '../commands.ts';
+import { EXIT } from '../exit-codes.ts';
+import { askText, readStdin } from '../read/ask.ts';
+import { isGiven, textOption } from '../read/read-options.ts';
+import { parseWhole } from '../show/quantities.ts';
+import { startAgentDetached } from '../up/bring-up.ts';
+import { followAgentLog } from '../up/follow-agent-log.ts';
+import { nameOf } from '../up/claim-cluster.ts';
+import { ownAgentFolder } from '../up/own-agent-folder.ts';
+import { placesIn } from '../up/places.ts';
+import { readRunning } from '../up/running-file.ts';
+import { stateFolder } from './up.ts';
+
+const nameCheck = check(Name);
+
+/** Everything is verified before anything is proved: see @writ/agent. */
+export async function join(call: Call): Promise<number> {
+  const { options, output, surroundings } = call;
+  const name = textOption(options, 'name') ?? nameOf(surroundings.settings.host);
+  if (!nameCheck.is(name))
+    throw new CliError(
+      'usage.option',
+      `--name ${name} cannot be a name.`,
+      'Use small letters, digits and -.',
+    );
+  const slots = textOption(options, 'slots');
+  const places = placesIn(stateFolder(call), surroundings.settings.toolPath);
+  const stop = new AbortController();
+  using _interrupts = surroundings.onInterrupt(() => stop.abort());
+  const joined = await joinCluster({
+    invite: await readInvite(call),
+    name,
+    folder: places.agent,
+    ...(slots === undefined ? {} : { slots: parseWhole(slots, '--slots', 1, 62) }),
+    ...(isGiven(options, 'bare') ? { profiles: ['strict', 'user', 'bare'] as const } : {}),
+    now: surroundings.now,
+    random: surroundings.random,
+    signal: stop.signal,
+  });
+  await ownAgentFolder(places);
+  const tick = output.paint('green', '✓');
+  output.note(`  ${tick} server certificate matches the invite`);
+  output.note(`  ${tick} key made here, certificate issued: agent/${joined.name}, renews itself`);
+  output.note(`  ${tick} admitted; signer set pinned, cluster ${joined.cluster}`);
+  let isStarted = false;
+  if (options['start'] !== false) {
+    if ((await readRunning(places)).agent === undefined) {
+      const program = await startAgentDetached(places, surroundings);
+      await followAgentLog(program, places, surroundings);
+    }
+    isStarted = true;
+    output.note(`  ${tick} connected, no port open here`);
+  } else {
+    output.note('  → start it                     writ agent run');
+  }
+  output.answer({
+    value: { ...joined, state: places.state, isStarted },
+    ids: [joined.name],
+    head: ['agent', 'cluster'],
+    rows: [[joined.name, joined.cluster]],
+    text: '',
+  });
+  return EXIT.ok;
+}
+
+async function readInvite({ args, options, surroundings }: Call): Promise<string> {
+  const [text] = args;
+  if (text === '-') return (await readStdin(surroundings, 4096)).trim();
+  if (text !== undefined) return text;
+  return await askText(
+    surroundings,
+    options,
+    'The invite',
+    'Give it as an argument, or on stdin: writ join -',
+  );
+}

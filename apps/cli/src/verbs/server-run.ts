@@ -1,0 +1,33 @@
+import type { Call } from '../commands.ts';
+import { EXIT } from '../exit-codes.ts';
+import { textOption } from '../read/read-options.ts';
+import { parseWhole } from '../show/quantities.ts';
+import { nameOf } from '../up/claim-cluster.ts';
+import { onStopSignals } from '../up/on-stop-signals.ts';
+import { placesIn } from '../up/places.ts';
+import { serverProgram } from '../up/server-program.ts';
+import { runForeground } from '../up/run-foreground.ts';
+import { stateFolder } from './up.ts';
+
+export async function serverRun(call: Call): Promise<number> {
+  const { options, surroundings } = call;
+  const number = (name: string, flag: string): number | undefined => {
+    const text = textOption(options, name);
+    return text === undefined ? undefined : parseWhole(text, flag, 0, 65_535);
+  };
+  const places = placesIn(stateFolder(call), surroundings.settings.toolPath);
+  const wish = {
+    name: textOption(options, 'name') ?? nameOf(surroundings.settings.host),
+    port: number('port', '--port'),
+    agentPort: number('agentPort', '--agent-port'),
+    host: textOption(options, 'host'),
+  };
+  const running = runForeground(serverProgram(places, wish, true).argv, {
+    PATH: surroundings.settings.toolPath,
+    HOME: '/',
+    USER: 'writ',
+    LANG: 'C.UTF-8',
+  });
+  using _signals = onStopSignals(() => void running.stop());
+  return (await running.ended) ? EXIT.ok : EXIT.error;
+}

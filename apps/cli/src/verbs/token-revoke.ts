@@ -1,0 +1,12 @@
+import type { Call } from '../commands.ts';
+import { EXIT } from '../exit-codes.ts';
+import { textOption } from '../read/read-options.ts';
+import { openSession } from '../session/open-session.ts';
+
+export async function tokenRevoke({ args, options, output, surroundings }: Call): Promise<number> {
+  const [id = ''] = args;
+  await using session = await openSession(surroundings, { context: textOption(options, 'context') });
+  await session.client.revokeToken(id);
+  output.answer({ value: { revoked: id }, ids: [id], head: ['revoked'], rows: [[id]] });
+  return EXIT.ok;
+}
