@@ -15,13 +15,14 @@ export interface FolderHold {
  */
 export function holdFolder(folder: string): FolderHold {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(join(folder, 'lock.db'));
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(join(folder, 'lock.db'));
     database.exec(
       'pragma busy_timeout = 0; pragma locking_mode = exclusive; begin exclusive; pragma user_version = 1; commit',
     );
   } catch (cause) {
-    database.close();
+    database?.close();
     if (!isBusy(cause))
       throw new StoreError('store.cannot_open', `${folder} cannot be held: ${String(cause)}`, { cause });
     throw new StoreError(
@@ -30,7 +31,8 @@ export function holdFolder(folder: string): FolderHold {
       { cause },
     );
   }
-  return { release: () => database.close() };
+  const held = database;
+  return { release: () => held.close() };
 }
 
 function isBusy(cause: unknown): boolean {

@@ -24,7 +24,7 @@ export async function migrate(db: Kysely<never>, migrations: Record<string, Migr
   if (result.error !== undefined) {
     throw new StoreError(
       'store.cannot_open',
-      `The database could not be brought to this version: ${String(result.error)}`,
+      `The database could not be brought to this version: ${result.error instanceof Error ? result.error.message : 'unknown cause'}`,
       { cause: result.error },
     );
   }

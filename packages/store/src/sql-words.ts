@@ -1,15 +1,28 @@
-import type { RawBuilder } from 'kysely';
+import type { Kysely, RawBuilder } from 'kysely';
+import type { Tables } from './tables.ts';
 
 export type Cell = string | number | null;
 export type ColumnKind = 'integer' | 'text';
+export type Columns = Readonly<Record<string, ColumnKind>>;
+export type Rows = readonly (readonly Cell[])[];
+
+/** Rows of a table, written by their key. */
+export interface RowShape {
+  readonly table: keyof Tables;
+  readonly columns: Columns;
+  /** The first columns: what a row is found by. */
+  readonly key: readonly string[];
+}
 
 /** The few words in which databases differ. All statements besides are the same on each. */
 export interface SqlWords {
-  /** A table expression named `batch`, with these columns and rows, given in one parameter or one per column. */
-  batch(
-    columns: Readonly<Record<string, ColumnKind>>,
-    rows: readonly (readonly Cell[])[],
-  ): RawBuilder<unknown>;
+  /** A table expression named `batch` with these columns: for keys. */
+  batch(columns: Columns, rows: Rows): RawBuilder<unknown>;
+  /** One statement for all rows where each statement travels, one prepared statement where it does not. */
+  insertRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
+  /** Inserts, or replaces what the columns name. */
+  putRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
+  updateRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
   /** Stands at the end of a select whose rows the same transaction will change. */
   readonly lockRows: RawBuilder<unknown>;
   /** Stands at the end of a table that is kept in the order of its primary key. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { AuditRecord } from '../store.ts';
-import type { Cell } from '../sql-words.ts';
+import type { Cell, ColumnKind, RowShape } from '../sql-words.ts';
+import type { AuditTable } from '../tables.ts';
 import type { Write } from '../write-in-groups.ts';
 import type { AuditNote } from './audit-notes.ts';
 import { BEFORE_FIRST, hashRecord } from './hash-record.ts';
@@ -48,27 +49,7 @@ export async function appendAudit(write: Write): Promise<void> {
       hash,
     ]);
   }
-  const batch = write.words.batch(
-    {
-      seq: 'integer',
-      time: 'integer',
-      actor: 'text',
-      source: 'text',
-      action: 'text',
-      object: 'text',
-      outcome: 'text',
-      count: 'integer',
-      detail: 'text',
-      previous: 'text',
-      hash: 'text',
-    },
-    rows,
-  );
-  await sql`
-    insert into audit (seq, time, actor, source, action, object, outcome, count, detail, previous, hash)
-    select seq, time, actor, source, action, object, outcome, count, detail, previous, hash from ${batch}`.execute(
-    write.db,
-  );
+  await write.words.insertRows(write.db, AUDIT, rows);
   await sql`
     insert into audit_head (id, seq, hash) values (1, ${seq}, ${hash})
     on conflict (id) do update set seq = excluded.seq, hash = excluded.hash`.execute(write.db);
@@ -84,3 +65,21 @@ function detailOf(note: AuditNote): string {
   }
   return text;
 }
+
+const AUDIT: RowShape = {
+  table: 'audit',
+  columns: {
+    seq: 'integer',
+    time: 'integer',
+    actor: 'text',
+    source: 'text',
+    action: 'text',
+    object: 'text',
+    outcome: 'text',
+    count: 'integer',
+    detail: 'text',
+    previous: 'text',
+    hash: 'text',
+  } satisfies Record<keyof AuditTable, ColumnKind>,
+  key: ['seq'],
+};

@@ -15,6 +15,8 @@ export interface AuditNote {
 /** What a transaction has to say to the audit trail: one record for each (actor, action, object), however many changes it stands for. */
 export class AuditNotes {
   readonly #notes = new Map<string, AuditNote>();
+  /** Mostly the next change belongs to the same record. */
+  #last: AuditNote | undefined;
 
   add(by: By, action: string, object: string, words = '', outcome: 'done' | 'refused' = 'done'): void {
     this.#note(by, action, object, words, outcome).count += 1;
@@ -42,6 +44,17 @@ export class AuditNotes {
   }
 
   #note(by: By, action: string, object: string, words: string, outcome: 'done' | 'refused'): AuditNote {
+    const last = this.#last;
+    if (
+      last?.object === object &&
+      last.action === action &&
+      last.words === words &&
+      last.outcome === outcome &&
+      last.actor === by.actor &&
+      last.source === by.source
+    ) {
+      return last;
+    }
     const key = JSON.stringify([by.actor, by.source, action, object, outcome, words]);
     let note = this.#notes.get(key);
     if (!note) {
@@ -58,6 +71,7 @@ export class AuditNotes {
       };
       this.#notes.set(key, note);
     }
+    this.#last = note;
     return note;
   }
 }

@@ -35,5 +35,6 @@ export async function readHead(db: Kysely<Tables>): Promise<{ seq: number; hash:
     seq: number;
     hash: string;
   }>`select seq, hash from audit_head where id = 1`.execute(db);
-  return found.rows[0] ?? { seq: 0, hash: BEFORE_FIRST };
+  const { seq, hash } = found.rows[0] ?? { seq: 0, hash: BEFORE_FIRST };
+  return { seq, hash };
 }

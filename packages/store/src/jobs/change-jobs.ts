@@ -9,7 +9,7 @@ import {
   type TaskState,
 } from '@writ/contract';
 import type { By } from '../store.ts';
-import type { Cell, ColumnKind } from '../sql-words.ts';
+import type { ColumnKind, RowShape } from '../sql-words.ts';
 import { StoreError } from '../store-error.ts';
 import type { JobTable, LostAttemptTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write-in-groups.ts';
@@ -224,54 +224,32 @@ export class JobChanges {
   }
 
   async #saveJobs(jobs: readonly JobTable[]): Promise<void> {
-    const batch = this.#write.words.batch(
+    await this.#write.words.updateRows(
+      this.#write.db,
       JOB_CHANGES,
       jobs.map((job) => JOB_COLUMNS.map((column) => job[column])),
-    );
-    const sets = JOB_COLUMNS.filter((column) => column !== 'seq').map(
-      (column) => sql`${sql.ref(column)} = batch.${sql.ref(column)}`,
-    );
-    await sql`update job set ${sql.join(sets)} from ${batch} where job.seq = batch.seq`.execute(
-      this.#write.db,
     );
   }
 
   async #saveTasks(tasks: readonly TaskTable[]): Promise<void> {
-    const batch = this.#write.words.batch(
+    await this.#write.words.putRows(
+      this.#write.db,
       TASK_CHANGES,
       tasks.map((task) => TASK_COLUMNS.map((column) => task[column])),
     );
-    const names = sql.join(TASK_COLUMNS.map((column) => sql.ref(column)));
-    const sets = TASK_COLUMNS.slice(2).map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`);
-    await sql`
-      insert into task (${names}) select ${names} from ${batch} where true
-      on conflict (job, idx) do update set ${sql.join(sets)}`.execute(this.#write.db);
   }
 
   async #saveLost(): Promise<void> {
-    const columns = {
-      job: 'integer',
-      token_epoch: 'integer',
-      token_n: 'integer',
-      idx: 'integer',
-      attempt: 'integer',
-      identity: 'text',
-      outcome: 'text',
-      because: 'text',
-      ended: 'integer',
-    } as const;
-    const batch = this.#write.words.batch(
-      columns,
-      this.#lost.map((row) => Object.keys(columns).map((column) => row[column as keyof LostAttemptTable])),
+    const columns = Object.keys(LOST_ATTEMPT.columns) as (keyof LostAttemptTable)[];
+    await this.#write.words.insertRows(
+      this.#write.db,
+      LOST_ATTEMPT,
+      this.#lost.map((row) => columns.map((column) => row[column])),
     );
-    const names = sql.join(Object.keys(columns).map((column) => sql.ref(column)));
-    await sql`insert into lost_attempt (${names}) select ${names} from ${batch}`.execute(this.#write.db);
   }
 }
 
-type Column<T> = { [K in keyof T]: T[K] extends Cell ? K : never }[keyof T] & string;
-
-const JOB_CHANGES = {
+const JOB_KINDS = {
   seq: 'integer',
   next_index: 'integer',
   holes: 'integer',
@@ -286,10 +264,11 @@ const JOB_CHANGES = {
     `n_${TaskState}`,
     'integer'
   >),
-} as const satisfies Partial<Record<Column<JobTable>, ColumnKind>>;
-const JOB_COLUMNS = Object.keys(JOB_CHANGES) as (keyof typeof JOB_CHANGES)[];
+} as const satisfies Partial<Record<keyof JobTable, ColumnKind>>;
+const JOB_COLUMNS = Object.keys(JOB_KINDS) as (keyof typeof JOB_KINDS)[];
+const JOB_CHANGES: RowShape = { table: 'job', columns: JOB_KINDS, key: ['seq'] };
 
-const TASK_CHANGES = {
+const TASK_KINDS = {
   job: 'integer',
   idx: 'integer',
   state: 'text',
@@ -306,5 +285,22 @@ const TASK_CHANGES = {
   ended: 'integer',
   receipt: 'text',
   change: 'integer',
-} as const satisfies Record<Column<TaskTable>, ColumnKind>;
-const TASK_COLUMNS = Object.keys(TASK_CHANGES) as (keyof typeof TASK_CHANGES)[];
+} as const satisfies Record<keyof TaskTable, ColumnKind>;
+const TASK_COLUMNS = Object.keys(TASK_KINDS) as (keyof typeof TASK_KINDS)[];
+const TASK_CHANGES: RowShape = { table: 'task', columns: TASK_KINDS, key: ['job', 'idx'] };
+
+const LOST_ATTEMPT: RowShape = {
+  table: 'lost_attempt',
+  columns: {
+    job: 'integer',
+    idx: 'integer',
+    token_epoch: 'integer',
+    token_n: 'integer',
+    attempt: 'integer',
+    identity: 'text',
+    outcome: 'text',
+    because: 'text',
+    ended: 'integer',
+  } satisfies Record<keyof LostAttemptTable, ColumnKind>,
+  key: ['job', 'idx', 'token_epoch', 'token_n'],
+};

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
+import { TASK_STATES } from '@writ/contract';
 import type { By, NewJob, SubmitAnswer } from '../store.ts';
-import type { JobTable } from '../tables.ts';
+import type { ColumnKind, RowShape } from '../sql-words.ts';
+import type { CountColumns, JobTable } from '../tables.ts';
 import type { Write } from '../write-in-groups.ts';
 import { jobRecord } from './job-record.ts';
 import { takeNumber } from './take-number.ts';
@@ -53,7 +55,7 @@ export async function submitJob(write: Write, job: NewJob, by: By): Promise<Subm
     n_unknown: 0,
   };
   const command = JSON.stringify(job.command);
-  await write.db.insertInto('job').values(row).execute();
+  await write.words.insertRows(write.db, JOB, [JOB_COLUMNS.map((column) => row[column])]);
   await sql`insert into job_order (job, envelope, command) values (${row.seq}, ${JSON.stringify(job.envelope)}, ${command})`.execute(
     write.db,
   );
@@ -61,3 +63,39 @@ export async function submitJob(write: Write, job: NewJob, by: By): Promise<Subm
   write.changedJobs.add(job.id);
   return { is: 'added', job: jobRecord({ ...row, command }) };
 }
+
+const JOB_KINDS = {
+  seq: 'integer',
+  id: 'text',
+  digest: 'text',
+  person: 'text',
+  project: 'text',
+  queue: 'text',
+  class: 'integer',
+  priority: 'integer',
+  first_index: 'integer',
+  size: 'integer',
+  next_index: 'integer',
+  holes: 'integer',
+  rest: 'text',
+  rest_because: 'text',
+  max_attempts: 'integer',
+  retry_on_failure: 'integer',
+  is_once: 'integer',
+  not_before: 'integer',
+  not_after: 'integer',
+  is_ready: 'integer',
+  submitted_by: 'text',
+  submitted: 'integer',
+  started: 'integer',
+  ended: 'integer',
+  state: 'text',
+  next_token: 'integer',
+  change: 'integer',
+  ...(Object.fromEntries(TASK_STATES.map((state) => [`n_${state}`, 'integer'])) as Record<
+    keyof CountColumns,
+    'integer'
+  >),
+} satisfies Record<keyof JobTable, ColumnKind>;
+const JOB_COLUMNS = Object.keys(JOB_KINDS) as (keyof JobTable)[];
+const JOB: RowShape = { table: 'job', columns: JOB_KINDS, key: ['seq'] };

@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { JobChanges } from '../jobs/change-jobs.ts';
 import type { By, ReceiptAnswer, ReceiptOffered } from '../store.ts';
-import type { Cell } from '../sql-words.ts';
-import type { TaskTable } from '../tables.ts';
+import type { Cell, ColumnKind, RowShape } from '../sql-words.ts';
+import type { ReceiptTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write-in-groups.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';
 
@@ -79,23 +79,6 @@ async function insertReceipts(
   by: By,
 ): Promise<void> {
   if (fresh.length === 0) return;
-  const columns = {
-    job: 'integer',
-    idx: 'integer',
-    attempt: 'integer',
-    digest: 'text',
-    token_epoch: 'integer',
-    token_n: 'integer',
-    identity: 'text',
-    admission: 'text',
-    is_accepted: 'integer',
-    code: 'text',
-    outcome: 'text',
-    because: 'text',
-    ended: 'integer',
-    received: 'integer',
-    envelope: 'text',
-  } as const;
   const rows = fresh.map(({ receipt, answer, job }): Cell[] => [
     job,
     receipt.index,
@@ -113,10 +96,7 @@ async function insertReceipts(
     by.now,
     JSON.stringify(receipt.envelope),
   ]);
-  const names = sql.join(Object.keys(columns).map((column) => sql.ref(column)));
-  await sql`insert into receipt (${names}) select ${names} from ${write.words.batch(columns, rows)}`.execute(
-    write.db,
-  );
+  await write.words.insertRows(write.db, RECEIPT, rows);
 }
 
 async function creditAgents(
@@ -140,3 +120,25 @@ async function creditAgents(
       tasks_done = tasks_done + batch.done
     from ${batch} where agent.identity = batch.identity`.execute(write.db);
 }
+
+const RECEIPT: RowShape = {
+  table: 'receipt',
+  columns: {
+    job: 'integer',
+    idx: 'integer',
+    attempt: 'integer',
+    digest: 'text',
+    token_epoch: 'integer',
+    token_n: 'integer',
+    identity: 'text',
+    admission: 'text',
+    is_accepted: 'integer',
+    code: 'text',
+    outcome: 'text',
+    because: 'text',
+    ended: 'integer',
+    received: 'integer',
+    envelope: 'text',
+  } satisfies Record<keyof ReceiptTable, ColumnKind>,
+  key: ['digest'],
+};

@@ -198,9 +198,6 @@ export const firstTables = (words: SqlWords) => ({
     ).execute();
     await sql`create unique index receipt_by_digest on receipt (digest)`.execute(db);
     await sql`create index receipt_by_task on receipt (job, idx, attempt)`.execute(db);
-    await sql`create unique index receipt_accepted on receipt (job, idx, attempt, token_epoch, token_n) where is_accepted = 1`.execute(
-      db,
-    );
 
     await table('file', 'digest text key', 'size integer', 'last_used integer').execute();
     await addColumns(db.schema.createTable('file_project'), ['digest text', 'project text', 'added integer'])

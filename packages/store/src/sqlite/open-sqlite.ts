@@ -1,6 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Kysely, SqliteDialect } from 'kysely';
 import type { Tables } from '../tables.ts';
+import { isForEachRow, runForEachRow } from './run-for-each-row.ts';
 
 /** A compiled statement is worth keeping; texts are few, because batches travel in one parameter. */
 const MAX_STATEMENTS = 500;
@@ -11,7 +12,7 @@ export function openSqlite(file: string, mode: 'write' | 'read'): Kysely<Tables>
   database.exec('pragma busy_timeout = 10000; pragma cache_size = -32000; pragma temp_store = memory');
   if (mode === 'write')
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 4000');
-  const statements = new Map<string, StatementSync>();
+  const statements = new Map<string, ReturnType<typeof asKyselyTakesIt>>();
   return new Kysely<Tables>({
     dialect: new SqliteDialect({
       database: {
@@ -19,22 +20,23 @@ export function openSqlite(file: string, mode: 'write' | 'read'): Kysely<Tables>
         prepare(text) {
           let statement = statements.get(text);
           if (!statement) {
-            statement = database.prepare(text);
+            statement = asKyselyTakesIt(database.prepare(text), isForEachRow(text));
             if (statements.size >= MAX_STATEMENTS) statements.clear();
             statements.set(text, statement);
           }
-          return asKyselyTakesIt(statement);
+          return statement;
         },
       },
     }),
   });
 }
 
-function asKyselyTakesIt(statement: StatementSync) {
+function asKyselyTakesIt(statement: StatementSync, isForRows: boolean) {
   return {
-    reader: statement.columns().length > 0,
+    reader: !isForRows && statement.columns().length > 0,
     all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
-    run: (parameters: readonly unknown[]) => statement.run(...(parameters as SQLInputValue[])),
+    run: (parameters: readonly unknown[]) =>
+      isForRows ? runForEachRow(statement, parameters) : statement.run(...(parameters as SQLInputValue[])),
     iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[])),
   };
 }

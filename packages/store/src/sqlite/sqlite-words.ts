@@ -1,12 +1,48 @@
-import { sql } from 'kysely';
-import type { SqlWords } from '../sql-words.ts';
+import { CompiledQuery, type Kysely, sql } from 'kysely';
+import type { RowShape, Rows, SqlWords } from '../sql-words.ts';
+import type { Tables } from '../tables.ts';
+import { forEachRow } from './run-for-each-row.ts';
 
+/**
+ * Nothing travels to SQLite: a prepared statement run row by row takes a third of the time of one statement over
+ * `json_each` (5 µs against 17 µs for a task). Keys are narrow, and read that way.
+ */
 export const sqliteWords: SqlWords = {
   batch(columns, rows) {
     const picked = Object.keys(columns).map((name, at) => sql`value ->> ${sql.lit(at)} as ${sql.ref(name)}`);
     return sql`(select ${sql.join(picked)} from json_each(${JSON.stringify(rows)})) as batch`;
   },
+  insertRows: (db, shape, rows) => run(db, insertText(shape), rows),
+  putRows: (db, shape, rows) => run(db, putText(shape), rows),
+  updateRows: (db, shape, rows) =>
+    run(
+      db,
+      updateText(shape),
+      rows.map((row) => [...row.slice(shape.key.length), ...row.slice(0, shape.key.length)]),
+    ),
   // One writer: whatever it reads in its transaction nobody else changes.
   lockRows: sql``,
   keptInKeyOrder: sql`without rowid`,
 };
+
+async function run(db: Kysely<Tables>, text: string, rows: Rows): Promise<void> {
+  if (rows.length > 0) await db.executeQuery(CompiledQuery.raw(forEachRow(text), [...rows]));
+}
+
+const columnsOf = (shape: RowShape) => Object.keys(shape.columns);
+const othersOf = (shape: RowShape) => columnsOf(shape).slice(shape.key.length);
+
+function insertText(shape: RowShape): string {
+  const columns = columnsOf(shape);
+  return `insert into ${shape.table} (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})`;
+}
+
+function putText(shape: RowShape): string {
+  const sets = othersOf(shape).map((column) => `${column} = excluded.${column}`);
+  return `${insertText(shape)} on conflict (${shape.key.join(', ')}) do update set ${sets.join(', ')}`;
+}
+
+function updateText(shape: RowShape): string {
+  const sets = othersOf(shape).map((column) => `${column} = ?`);
+  return `update ${shape.table} set ${sets.join(', ')} where ${shape.key.map((column) => `${column} = ?`).join(' and ')}`;
+}
