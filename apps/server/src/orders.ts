@@ -11,6 +11,9 @@ export interface KnownOrder {
 /** Orders that were judged when they were submitted, by job. The newest used ones are in memory. */
 export interface Orders {
   keep(known: KnownOrder): void;
+  /** False when another order has this job id: that one stays. */
+  keepNew(known: KnownOrder): boolean;
+  forget(job: string): void;
   /** Only what is in memory: for what must not wait. */
   recall(job: string): KnownOrder | undefined;
   find(job: string): Promise<KnownOrder | null>;
@@ -23,12 +26,14 @@ export function openOrders(store: Store): Orders {
   let bytes = 0;
   const weight = (known: KnownOrder): number => known.envelope.payload.length * 2 + 1024;
 
+  const forget = (job: string): void => {
+    const before = kept.get(job);
+    if (!before) return;
+    kept.delete(job);
+    bytes -= weight(before);
+  };
   const keep = (known: KnownOrder): void => {
-    const before = kept.get(known.order.job);
-    if (before) {
-      kept.delete(known.order.job);
-      bytes -= weight(before);
-    }
+    forget(known.order.job);
     kept.set(known.order.job, known);
     bytes += weight(known);
     for (const [job, oldest] of kept) {
@@ -48,6 +53,13 @@ export function openOrders(store: Store): Orders {
 
   return {
     keep,
+    keepNew(known) {
+      const before = kept.get(known.order.job);
+      if (before) return before.digest === known.digest;
+      keep(known);
+      return true;
+    },
+    forget,
     recall,
     async find(job) {
       const here = recall(job);

@@ -36,6 +36,8 @@ export interface RunningServer {
   /** Resolves when the server has stopped: after `close`, or because the API was told to stop it. */
   readonly stopped: Promise<void>;
   close(): Promise<void>;
+  /** Connects to an agent that listens, and serves it like one that dialed. */
+  dialAgent(to: { readonly host: string; readonly port: number; readonly name: string }): Promise<void>;
 }
 
 /** `<state>/server/address.json`, for the programs of this machine. Rewritten when a port opens. */

@@ -1,10 +1,10 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { BOUNDS, Digest, Envelope, Id, LINK_ROUTES, oneOf, shape, Type, type Envelope as SignedEnvelope } from '@writ/contract';
 import { isLeafCurrent, type PeerIdentity } from '@writ/trust/certificates';
 import { TrustError } from '@writ/trust';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify from 'fastify';
 import type { Released, Store } from '@writ/store';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
@@ -13,6 +13,7 @@ import type { KeptLogs } from '../kept-logs.ts';
 import type { Log } from '../log.ts';
 import type { Member, Members } from '../members.ts';
 import type { Orders } from '../orders.ts';
+import { checkPolicy } from '../route-policy.ts';
 import { asServerError, compileSchema } from '../fastify-schemas.ts';
 import { ServerError } from '../server-error.ts';
 import { openLiveLink, type LinkParts, type LiveLink } from './live-link.ts';
@@ -34,9 +35,11 @@ export interface LinkAppParts extends Omit<LinkParts, 'onHello' | 'onReleased'> 
 
 export interface LinkApp {
   /** Serves an agent on a connection whose far end has been judged, whoever dialed. */
-  serve(socket: Socket, peer: PeerIdentity): void;
+  serve(socket: TLSSocket, peer: PeerIdentity): void;
   links(): ReadonlyMap<string, LiveLink>;
   routes(): readonly string[];
+  /** The TLS versions of the open connections. */
+  protocols(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -46,12 +49,19 @@ interface Connection {
   readonly member: Member;
   readonly source: string;
   readonly session: ServerHttp2Session;
+  readonly protocol: string;
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
     connection: Connection | null;
   }
+}
+
+/** What these functions look at, of any request. */
+interface Asked {
+  readonly raw: unknown;
+  readonly connection: Connection | null;
 }
 
 const SILENCE_MS = 60_000;
@@ -66,7 +76,7 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
   /** The stream that counts for each identity. */
   const links = new Map<string, LiveLink>();
   const routes: string[] = [];
-  let arriving: Connection | null = null;
+  let arriving: Omit<Connection, 'session'> | null = null;
   let isClosed = false;
 
   const app = fastify({
@@ -92,9 +102,9 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
   app.addContentTypeParser(['application/x-ndjson', 'application/octet-stream'], (_request, payload, done) => done(null, payload));
 
   app.decorateRequest('connection', null);
-  app.addHook('onRoute', ({ method, url, config }) => {
-    if (config?.policy !== 'agent') throw new Error(`${String(method)} ${url} has no policy`);
-    routes.push(`${String(method)} ${url}`);
+  app.addHook('onRoute', (route) => {
+    checkPolicy(route, ['agent']);
+    routes.push(`${String(route.method)} ${route.url}`);
   });
   app.addHook('onRequest', async (request) => {
     request.connection = connectionOf(request);
@@ -108,7 +118,7 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ code: 'not_found', detail: 'There is no such route.' }));
 
   /** On each request: the certificate is still in time, and its agent was neither banned nor revoked. */
-  const connectionOf = (request: FastifyRequest): Connection => {
+  const connectionOf = (request: Asked): Connection => {
     const session = sessionOf(request);
     const connection = session && connections.get(session);
     if (!connection) throw new ServerError('auth.required', 'This connection has no identity.');
@@ -143,7 +153,7 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
   });
   server.on('sessionError', () => {});
 
-  const findConnection = (request: FastifyRequest): Connection => {
+  const findConnection = (request: Asked): Connection => {
     if (!request.connection) throw new ServerError('auth.required', 'This connection has no identity.');
     return request.connection;
   };
@@ -152,7 +162,7 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     if (!link) throw new ServerError('not_found', 'Open the stream first.');
     return link;
   };
-  const heldBy = (request: FastifyRequest): { member: Member; source: string; held: LiveLink } => {
+  const heldBy = (request: Asked): { member: Member; source: string; held: LiveLink } => {
     const connection = findConnection(request);
     return { member: connection.member, source: connection.source, held: linkOf(connection) };
   };
@@ -221,7 +231,7 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
 
   app.post(LINK_ROUTES.certificate, { config, schema: { body: Envelope } }, async (request) => {
     const { member, source } = findConnection(request);
-    return await parts.renewCertificate(request.body, member, source);
+    return await parts.renewCertificate(request.body as SignedEnvelope, member, source);
   });
 
   const FileParams = shape({ digest: Digest });
@@ -300,7 +310,7 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
           if (isClosed || socket.destroyed) socket.destroy();
           else if (typeof member === 'string') refuse(`certificate.${member}`);
           else {
-            arriving = { peer, member, source } as Connection;
+            arriving = { peer, member, source, protocol: socket.getProtocol() ?? '' };
             server.emit('connection', socket);
             arriving = null;
           }
@@ -312,6 +322,7 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     },
     links: () => links,
     routes: () => routes,
+    protocols: () => [...connections.values()].map((connection) => connection.protocol),
     async close() {
       isClosed = true;
       stopPinging();
@@ -324,8 +335,8 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
   };
 }
 
-function sessionOf(request: FastifyRequest): ServerHttp2Session | undefined {
-  const { stream } = request.raw as unknown as { stream?: ServerHttp2Stream };
+function sessionOf(request: Asked): ServerHttp2Session | undefined {
+  const { stream } = request.raw as { stream?: ServerHttp2Stream };
   return stream?.session as ServerHttp2Session | undefined;
 }
 

@@ -63,6 +63,7 @@ export function takeReceiptsWith(parts: {
   readonly logs: KeptLogs;
   readonly progress: ProgressBoard;
   readonly log: Log;
+  readonly counters: { receipts: number };
 }): TakeReceipts {
   const { store, cluster, orders, dispatch, logs, log } = parts;
 
@@ -72,6 +73,7 @@ export function takeReceiptsWith(parts: {
     for (const one of offered) {
       try {
         const opened = openReceipt(one.envelope, cluster.sets().cluster, member.admitted);
+        parts.counters.receipts += 1;
         judged.push({ ...opened, offered: one, known: orders.recall(opened.predicate.job) ?? null });
       } catch (error) {
         if (!(error instanceof TrustError)) throw error;

@@ -1,13 +1,36 @@
-import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type OwnCertificate, peopleServerTls } from '@writ/trust/certificates';
+import type { ListeningAt } from '../running-server.ts';
 import { limitServer } from './limits.ts';
+import { listenOn } from './listen-on.ts';
+import { trackConnections } from './track-connections.ts';
 
-export type AnswerPeople = (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => void;
+export interface Listener {
+  readonly at: ListeningAt;
+  /** For connections made from now on. */
+  use(own: OwnCertificate): void;
+  close(): Promise<void>;
+}
+
+export interface PeopleListening {
+  readonly own: OwnCertificate;
+  readonly host: string | undefined;
+  readonly port: number;
+  readonly answer: (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => void;
+}
 
 /** HTTPS for people: TLS 1.3, HTTP/2 and HTTP/1.1, no client certificate. */
-export function serveForPeople(own: OwnCertificate, answer: AnswerPeople): Http2SecureServer {
-  const server = createSecureServer({ ...peopleServerTls(own), allowHTTP1: true, handshakeTimeout: 10_000 }, answer);
-  server.on('session', (session) => session.setTimeout(300_000, () => session.close()));
-  return limitServer(server);
+export async function listenForPeople({ own, host, port, answer }: PeopleListening): Promise<Listener> {
+  const server = limitServer(createSecureServer({ ...peopleServerTls(own), allowHTTP1: true, handshakeTimeout: 10_000 }, answer));
+  // A peer that breaks off says nothing worth knowing.
+  server.on('sessionError', () => {});
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  const close = trackConnections(server);
+  const address = await listenOn(server, { port, ...(host !== undefined && { host }) }, '--port');
+  return {
+    at: { host: address?.address ?? '', port: address?.port ?? port },
+    use: (next) => server.setSecureContext(peopleServerTls(next)),
+    close,
+  };
 }

@@ -1,0 +1,179 @@
+import {
+  type Command,
+  type Envelope,
+  firstIndex,
+  inputManifestCheck,
+  type InputFile,
+  type Order,
+  taskCount,
+} from '@writ/contract';
+import type { By, JobRecord, NewJob } from '@writ/store';
+import {
+  checkFreshness,
+  checkGrants,
+  checkInputPaths,
+  checkSetNamed,
+  checkSound,
+  checkTimes,
+  type OpenedOrder,
+  openOrder,
+  TrustError,
+} from '@writ/trust';
+import { ServerError } from '../server-error.ts';
+import type { PeopleParts } from './people-parts.ts';
+
+/**
+ * Judges an order with the functions that agents use, so that people get an early and precise answer; then makes it
+ * durable, and hands it out in the same transaction where an agent is free.
+ */
+export async function submitJob(parts: PeopleParts, envelope: Envelope, by: By): Promise<{ readonly job: JobRecord; readonly isNew: boolean }> {
+  const { store, dispatch, orders, cluster } = parts;
+  const opened = judge(parts, envelope);
+  parts.counters.orders += 1;
+  const { order, digest } = opened;
+
+  // The same order once more is answered as the first time, also when it could not be submitted anew.
+  const before = await store.jobs.readJob(order.job);
+  if (before?.digest === digest) return { job: before, isNew: false };
+  if (before) throw usedBefore(order.job);
+  refuseWhen(() => checkNow(parts, opened));
+  const inputs = await findInputs(parts, order);
+  if (inputs.length > 0) await refuseMissing(parts, order, inputs);
+  await refuseWhenFull(parts);
+
+  const classId = dispatch.classOfOrder(order) ?? (await dispatch.classOf(order));
+  // From here on one turn: what is written in it is one transaction, the first leases included.
+  if (!orders.keepNew({ order, digest, envelope })) throw usedBefore(order.job);
+  const submitted = store.jobs.submit(jobOf(opened, envelope, classId), by);
+  const used = inputs.length > 0 ? store.files.useFiles(order.job, [...new Set(inputs.map((file) => file.digest))], by) : null;
+  if (order.notBefore === null || order.notBefore <= by.now) {
+    dispatch.addWork(classId);
+    dispatch.serve();
+  }
+  const [answer] = await Promise.all([submitted, used]);
+  if (answer.is === 'conflict') {
+    orders.forget(order.job);
+    throw usedBefore(order.job);
+  }
+  cluster.witness(order.person, order.key, order.issued, by.now);
+  return { job: answer.job, isNew: answer.is === 'added' };
+}
+
+const usedBefore = (job: string): ServerError => new ServerError('conflict.job_id', `The job id ${job} was used for another order. Make a new id for a new order.`);
+
+function judge(parts: PeopleParts, envelope: Envelope): OpenedOrder {
+  return refuseWhen(() => openOrder(envelope, parts.cluster.sets()));
+}
+
+function checkNow({ cluster, clock }: PeopleParts, opened: OpenedOrder): void {
+  const now = clock.now();
+  const sets = cluster.sets();
+  checkSetNamed(opened, sets);
+  checkFreshness(sets, Math.max(cluster.newestWord(), 0), now);
+  checkGrants(opened, sets);
+  // An order for later waits here; an agent gets it when its time has come.
+  const { notBefore } = opened.order;
+  checkTimes(opened, { now: Math.max(now, notBefore ?? 0), purgedUpTo: 0, witnessed: 0 });
+  checkSound(opened);
+  if (opened.order.runs.is === 'definition') throw new TrustError('definition.unavailable', 'definitions are not run by this version');
+}
+
+function refuseWhen<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error;
+    throw new ServerError('order.refused', `Agents would refuse this order: ${error.message}.`, [{ pointer: '/order', detail: error.code }], { cause: error });
+  }
+}
+
+const MOST_MANIFEST_BYTES = 256 * 1024 * 1024;
+
+/** Every file that the order names, with what its manifests list. */
+async function findInputs(parts: PeopleParts, order: Order): Promise<{ digest: string; size: number }[]> {
+  if (order.runs.is !== 'command') return [];
+  const found: { digest: string; size: number }[] = [];
+  for (const { command } of order.runs.variants) found.push(...(await inputsOf(parts, order, command)));
+  return found;
+}
+
+async function inputsOf(parts: PeopleParts, order: Order, { inputs }: Command): Promise<{ digest: string; size: number }[]> {
+  if (inputs.is === 'list') return inputs.files;
+  const manifest = { digest: inputs.digest, size: inputs.size };
+  await refuseMissing(parts, order, [manifest]);
+  if (inputs.size > MOST_MANIFEST_BYTES) throw refusedInput(`a manifest has ${MOST_MANIFEST_BYTES} bytes at most`);
+  const chunks: Uint8Array[] = [];
+  if (inputs.size > 0) for await (const chunk of parts.files.read(inputs.digest, { start: 0, end: inputs.size - 1 })) chunks.push(chunk);
+  const files = readManifest(Buffer.concat(chunks));
+  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  if (files.length !== inputs.files || bytes !== inputs.bytes) throw refusedInput('the manifest has other files than the order says');
+  refuseWhen(() => checkInputPaths(files.map((file) => file.path)));
+  return [manifest, ...files];
+}
+
+function readManifest(bytes: Uint8Array): InputFile[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    throw refusedInput('the manifest is not JSON');
+  }
+  if (!inputManifestCheck.is(value)) throw refusedInput('the manifest does not have its shape');
+  return value;
+}
+
+const refusedInput = (why: string): ServerError =>
+  new ServerError('order.refused', `Agents would refuse this order: ${why}.`, [{ pointer: '/order', detail: 'input.malformed' }]);
+
+const MOST_ASKED = 1_000;
+const MOST_NAMED = 100;
+
+/** A digest may be named by a project that has shown the bytes, and by no other: it is no password. */
+async function refuseMissing({ store }: PeopleParts, order: Order, inputs: readonly { readonly digest: string; readonly size: number }[]): Promise<void> {
+  const missing: string[] = [];
+  for (let at = 0; at < inputs.length; at += MOST_ASKED) {
+    const some = inputs.slice(at, at + MOST_ASKED);
+    const known = new Map((await store.files.listKnown([...new Set(some.map((file) => file.digest))], order.project)).map((file) => [file.digest, file.size]));
+    for (const { digest, size } of some) if (known.get(digest) !== size) missing.push(digest);
+  }
+  if (missing.length === 0) return;
+  const errors = [...new Set(missing)].slice(0, MOST_NAMED).map((digest) => ({ pointer: '/order', detail: digest }));
+  throw new ServerError('file.missing', `${missing.length} of the files that the order names were not sent to the project ${order.project}. Ask which with POST /api/v1/files/missing, and send them.`, errors);
+}
+
+const LEAST_FREE_BYTES = 512 * 1024 * 1024;
+const LEAST_FREE_PART = 0.1;
+
+async function refuseWhenFull(parts: PeopleParts): Promise<void> {
+  const { free, total } = await parts.freeBytes();
+  if (free >= Math.min(LEAST_FREE_BYTES, total * LEAST_FREE_PART)) return;
+  throw new ServerError('storage.full', 'The disk of this server is nearly full. Nothing new is taken until there is room; what runs goes on.');
+}
+
+function jobOf({ order, digest, person }: OpenedOrder, envelope: Envelope, classId: number): NewJob {
+  const command = order.runs.is === 'command' ? (order.runs.variants[0]?.command.argv ?? []) : [];
+  return {
+    id: order.job,
+    digest,
+    envelope,
+    person: order.person,
+    project: order.project,
+    queue: order.queue,
+    class: classId,
+    priority: 0,
+    firstIndex: firstIndex(order.array),
+    size: taskCount(order.array),
+    maxAttempts: order.maxAttempts,
+    retryOnFailure: order.retryOnFailure,
+    isOnce: order.maxAttempts === 1 && order.machine.agents.length === 1,
+    notBefore: order.notBefore,
+    notAfter: order.notAfter,
+    command: shorten(command),
+    submittedBy: person.name,
+  };
+}
+
+/** For lists: the whole is in the order. */
+function shorten(argv: readonly string[]): string[] {
+  return argv.slice(0, 32).map((argument) => (argument.length > 200 ? `${argument.slice(0, 199)}…` : argument));
+}
