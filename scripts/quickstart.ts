@@ -1,5 +1,5 @@
 // npm run quickstart [-- --keep] [-- --bare]
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,7 @@ process.exitCode = await runQuickstart(wish, {
   cores: availableParallelism(),
   isTerminal: process.stdout.isTTY,
   environment: process.env,
+  temporary: tmpdir(),
   signal: interrupted.signal,
   write: (text) => process.stdout.write(text),
 });

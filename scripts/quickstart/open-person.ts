@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type Client } from '@writ/client';
 import { fetchOverSocket, PeopleFolder, type PersonKey } from '@writ/client/node';
@@ -21,10 +20,7 @@ export async function openPerson(configuration: string): Promise<Person> {
   }
   const sets = await folder.readSets(context.cluster);
   if (!sets) throw new Error('`writ up` pinned no signer set');
-  const address = JSON.parse(readFileSync(join(context.reach.state, 'server', 'address.json'), 'utf8')) as {
-    socket: string;
-  };
-  const opened = fetchOverSocket(address.socket);
+  const opened = fetchOverSocket(join(context.reach.state, 'server', 'admin.sock'));
   return {
     client: connect({ url: 'http://writ', fetch: opened.fetch }),
     key: await folder.readKey(context.person),

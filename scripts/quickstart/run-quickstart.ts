@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentView } from '@writ/contract';
@@ -25,6 +24,8 @@ export interface Outside {
   readonly cores: number;
   readonly isTerminal: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where temporary folders are made. */
+  readonly temporary: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   write(text: string): void;
@@ -48,7 +49,7 @@ export async function runQuickstart(
     say(lacking);
     return 1;
   }
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), FOLDER_PREFIX)));
+  const folder = realpathSync(mkdtempSync(join(outside.temporary, FOLDER_PREFIX)));
   let isKept = false;
   try {
     const code = await drawPicture(wish, outside, { folder, say, steps });

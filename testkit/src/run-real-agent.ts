@@ -26,7 +26,7 @@ export function makeFolder(): string {
 export const removeFolder = (folder: string): void => rmSync(folder, { recursive: true, force: true });
 
 /** Agent and launcher as two processes, jobs in `bare`; the agent itself without a wall, so that tests see its files. */
-export function runRealAgent(base: string, slots = 2): RealAgent {
+export function runRealAgent(base: string, slots = 2, env: Readonly<Record<string, string>> = {}): RealAgent {
   const state = join(base, 'agent');
   const slotsFolder = join(base, 'slots');
   mkdirSync(state, { recursive: true, mode: 0o700 });
@@ -58,7 +58,7 @@ export function runRealAgent(base: string, slots = 2): RealAgent {
     entry: 'apps/agent/src/main.ts',
     launcherEntry: 'apps/agent/src/launcher/main.ts',
     args: ({ slots: seen, cache }) => ['--folder', state, '--slots', seen, '--cache', cache],
-    env: {},
+    env,
     log,
   });
   closeSync(log);

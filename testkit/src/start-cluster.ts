@@ -96,12 +96,15 @@ async function start(folder: string, wish: ClusterWish, opened: AsyncDisposable[
   const wishes = wish.agents ?? [{ name: 'agent-1' }];
   const person = openShell(join(folder, 'ana'), wish.program);
   const server = await startServer(folder, person);
-  const { key, sets, socket } = await readPerson(person, server.folder);
+  const { key, sets } = await readPerson(person);
   const keep = (fetch: OpenedFetch): OpenedFetch => {
     opened.push({ [Symbol.asyncDispose]: () => fetch.close() });
     return fetch;
   };
-  const client = connect({ url: 'http://writ', fetch: keep(fetchOverSocket(socket)).fetch });
+  const client = connect({
+    url: 'http://writ',
+    fetch: keep(fetchOverSocket(join(server.folder, 'server', 'admin.sock'))).fetch,
+  });
   const members = await Promise.all(
     wishes.map(async (agent) => {
       const proxy = agent.isBehindProxy ? await startFaultProxy({ port: server.agentPort }) : undefined;
@@ -202,20 +205,17 @@ function agentMember(agent: AgentWish, folder: string, owner: Shell): Member {
 
 const GRACE_MS = 10_000;
 
-async function readPerson(
-  person: Shell,
-  state: string,
-): Promise<{ key: PersonKey; sets: HeldSets; socket: string }> {
+async function readPerson(person: Shell): Promise<{ key: PersonKey; sets: HeldSets }> {
   const people = new PeopleFolder(join(person.configuration, 'writ'));
   const { current, contexts } = await people.readContexts();
   const context = contexts.find(({ name }) => name === current);
   if (!context || context.person === null) throw new Error('`writ up` left no context with a person');
   const sets = await people.readSets(context.cluster);
   if (!sets) throw new Error('`writ up` pinned no signer set');
-  return { key: await people.readKey(context.person), sets, socket: readAddress(state).socket };
+  return { key: await people.readKey(context.person), sets };
 }
 
-function readAddress(state: string): { socket: string; peoplePort: number; agentPort: number } {
+function readAddress(state: string): { peoplePort: number; agentPort: number } {
   return JSON.parse(readFileSync(join(state, 'server', 'address.json'), 'utf8')) as ReturnType<
     typeof readAddress
   >;
