@@ -10,6 +10,7 @@ export interface NamedJob {
 }
 
 const idCheck = check(Id);
+const isId = (text: string): boolean => idCheck.is(text);
 
 /** `last` (also when nothing is named), a whole id, or its beginning; `<job>.3` and a second word name tasks. */
 export async function resolveJob(
@@ -36,7 +37,7 @@ async function resolveId({ client, people, context }: Session, name: string): Pr
       throw new CliError('selector.none', 'No job was submitted from here yet.', 'writ run -- uname -a');
     return last;
   }
-  if (idCheck.is(name)) return name;
+  if (isId(name)) return name;
   if (!/^[a-z2-7]{1,26}$/.test(name)) {
     throw new CliError('selector.none', `“${name}” is not the beginning of a job id.`, 'See: writ job list');
   }

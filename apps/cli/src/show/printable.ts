@@ -3,16 +3,11 @@
  * the direction of writing and broken letters are shown as `\u{…}`.
  */
 export function printable(text: string): string {
-  return (
-    text
-      .toWellFormed()
-      // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-      .replace(
-        /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu,
-        (letter) => `\\u{${letter.codePointAt(0)?.toString(16)}}`,
-      )
-  );
+  return text.toWellFormed().replaceAll(UNSEEN, (letter) => `\\u{${letter.codePointAt(0)?.toString(16)}}`);
 }
+
+/** Control, format (which holds the marks of direction), line and paragraph separators. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** A command as a shell would take it. */
 export function shellWords(words: readonly string[]): string {

@@ -30,7 +30,7 @@ const secondWords = (noun: string): string[] =>
 const nouns = (): string[] => verbs().filter((verb) => secondWords(verb).length > 0);
 
 function bash(): string {
-  const cases = [...nouns().map((noun) => `    ${noun}) words="${secondWords(noun).join(' ')}" ;;`)];
+  const cases = nouns().map((noun) => `    ${noun}) words="${secondWords(noun).join(' ')}" ;;`);
   const flags = COMMANDS.map(({ name }) => `    "${name}") words="${flagsOf(name).join(' ')}" ;;`);
   return `# writ: completion for bash
 _writ() {

@@ -2,25 +2,25 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { advanceSets, ClientError } from '@writ/client';
 import { type Context, PeopleFolder, readPrivateFile, writePrivateFile } from '@writ/client/node';
-import { check, ClusterId, Envelope, Name, Type } from '@writ/contract';
+import { check, ClusterId, Envelope, Type } from '@writ/contract';
 import { findKey, type HeldSets, walkSets } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../commands.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readStdin } from '../read/ask.ts';
+import { isName } from '../read/is-name.ts';
 import { textOption } from '../read/read-options.ts';
 import { tokenFile } from '../session/open-session.ts';
 
 const trustFileCheck = check(
   Type.Object({ cluster: ClusterId, sets: Type.Array(Envelope, { minItems: 1 }) }),
 );
-const nameCheck = check(Name);
 
 /** The pins come from a file that the person trusts, never from the server that is added. */
 export async function contextAdd(call: Call): Promise<number> {
   const { args, options, output, surroundings } = call;
   const [name = ''] = args;
-  if (!nameCheck.is(name))
+  if (!isName(name))
     throw new CliError('usage.argument', `“${name}” cannot be a name.`, 'Use small letters, digits and -.');
   const url = readUrl(textOption(options, 'url'));
   const shown = await readTrust(call);

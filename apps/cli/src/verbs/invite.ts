@@ -1,19 +1,17 @@
-import { check, Name } from '@writ/contract';
 import { makeInvite } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../commands.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readLabel } from '../job/read-wish.ts';
 import { instantText } from '../job/result-document.ts';
+import { isName } from '../read/is-name.ts';
 import { listOption, textOption } from '../read/read-options.ts';
 import { openSession } from '../session/open-session.ts';
-
-const nameCheck = check(Name);
 
 /** Made and signed here, from the pins held here. The server gets the public half; addresses decide nothing. */
 export async function invite({ options, output, surroundings }: Call): Promise<number> {
   const name = textOption(options, 'name') ?? null;
-  if (name !== null && !nameCheck.is(name))
+  if (name !== null && !isName(name))
     throw new CliError(
       'usage.option',
       `--name ${name} cannot be a name.`,

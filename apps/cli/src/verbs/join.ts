@@ -1,9 +1,9 @@
-import { check, Name } from '@writ/contract';
 import { joinCluster } from '@writ/agent';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../commands.ts';
 import { EXIT } from '../exit-codes.ts';
 import { askText, readStdin } from '../read/ask.ts';
+import { isName } from '../read/is-name.ts';
 import { isGiven, textOption } from '../read/read-options.ts';
 import { parseWhole } from '../show/quantities.ts';
 import { startAgentDetached } from '../up/bring-up.ts';
@@ -14,13 +14,11 @@ import { placesIn } from '../up/places.ts';
 import { readRunning } from '../up/running-file.ts';
 import { stateFolder } from './up.ts';
 
-const nameCheck = check(Name);
-
 /** Everything is verified before anything is proved: see @writ/agent. */
 export async function join(call: Call): Promise<number> {
   const { options, output, surroundings } = call;
   const name = textOption(options, 'name') ?? nameOf(surroundings.settings.host);
-  if (!nameCheck.is(name))
+  if (!isName(name))
     throw new CliError(
       'usage.option',
       `--name ${name} cannot be a name.`,

@@ -28,6 +28,6 @@ export async function serverRun(call: Call): Promise<number> {
     USER: 'writ',
     LANG: 'C.UTF-8',
   });
-  using _signals = onStopSignals(() => void running.stop());
+  using _signals = onStopSignals(() => running.stop());
   return (await running.ended) ? EXIT.ok : EXIT.error;
 }

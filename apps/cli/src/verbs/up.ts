@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { check, decodeBase64, Name, type AgentView } from '@writ/contract';
+import { type AgentView, decodeBase64 } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../commands.ts';
 import { EXIT } from '../exit-codes.ts';
+import { isName } from '../read/is-name.ts';
 import { isGiven, textOption } from '../read/read-options.ts';
 import { bytesText, parseWhole } from '../show/quantities.ts';
 import { admitOwnAgent, reachServer, startAgentDetached, startServer, waitForAgent } from '../up/bring-up.ts';
@@ -14,8 +15,6 @@ import { readRunning } from '../up/running-file.ts';
 import type { ServerWish } from '../up/server-program.ts';
 import { takeDown } from '../up/take-down.ts';
 import { VERSION } from '../version.ts';
-
-const nameCheck = check(Name);
 
 /** One server, one person, one agent on this machine; again: what runs. */
 export async function up(call: Call): Promise<number> {
@@ -84,7 +83,7 @@ function readUpWish({ options, surroundings }: Call): UpWish {
     return text === undefined ? undefined : parseWhole(text, flag, least, most);
   };
   const name = textOption(options, 'name') ?? nameOf(surroundings.settings.host);
-  if (!nameCheck.is(name))
+  if (!isName(name))
     throw new CliError(
       'usage.option',
       `--name ${name} cannot be a name.`,

@@ -1,0 +1,185 @@
+import {
+  AgentView,
+  Bundle,
+  ClusterId,
+  Counts,
+  Digest,
+  Ed25519Key,
+  Envelope,
+  Id,
+  JobView,
+  Labels,
+  Name,
+  oneOf,
+  orNull,
+  ReceiptPredicate,
+  shape,
+  TASK_STATES,
+  TaskView,
+  TokenMade,
+  TokenView,
+  Type,
+  When,
+  whole,
+} from '@writ/contract';
+
+const Text = Type.String();
+const Texts = Type.Array(Text);
+const { kind, because, exit, outputs, stdout, stderr } = ReceiptPredicate.properties;
+
+/** A task's end as the verified receipt has it. */
+const TaskResult = shape({
+  index: whole(),
+  attempt: whole(1),
+  kind,
+  because,
+  detail: Text,
+  exit,
+  exitCode: whole(0, 255),
+  agent: Name,
+  identity: Ed25519Key,
+  receipt: Digest,
+  started: orNull(When),
+  ended: When,
+  wallMs: whole(),
+  outputs,
+  stdout,
+  stderr,
+});
+const tasks = Type.Array(TaskResult);
+const verified = Type.Literal(true);
+const Log = shape({
+  is: Type.Literal('log'),
+  index: whole(),
+  stream: oneOf('stdout', 'stderr'),
+  base64: Text,
+});
+const Submitted = shape({
+  job: Id,
+  digest: Digest,
+  state: oneOf(...TASK_STATES),
+  tasks: whole(1),
+  notAfter: When,
+});
+
+/** What `--json` prints on stdout, by command. Commands marked as streams print one such document a line. */
+export const SCHEMAS = {
+  up: shape({
+    cluster: ClusterId,
+    context: Name,
+    state: Text,
+    wasRunning: Type.Boolean(),
+    authority: Text,
+    key: Text,
+    peopleAddresses: Texts,
+    agentAddresses: Texts,
+    agent: orNull(AgentView),
+    isKeyHere: Type.Boolean(),
+    processes: shape({ server: orNull(whole(2)), agent: orNull(whole(2)) }),
+  }),
+  down: shape({ state: Text, stopped: Type.Array(oneOf('agent', 'server')) }),
+  invite: shape({ invite: Text, digest: Digest, until: When, command: Text }),
+  join: shape({
+    name: Name,
+    cluster: ClusterId,
+    identity: Ed25519Key,
+    admission: Digest,
+    labels: Labels,
+    queues: Texts,
+    state: Text,
+    isStarted: Type.Boolean(),
+  }),
+  /** A stream; with --detach one document as of `submit`. */
+  run: Type.Union([
+    shape({ is: Type.Literal('submitted'), job: Id, digest: Digest }),
+    shape({ is: Type.Literal('task'), task: TaskView }),
+    Log,
+    shape({ is: Type.Literal('result'), job: Id, digest: Digest, verified, exitCode: whole(0, 255), tasks }),
+    Submitted,
+  ]),
+  submit: Submitted,
+  status: Type.Union([
+    shape({
+      context: Name,
+      cluster: orNull(ClusterId),
+      server: Name,
+      writ: Text,
+      peopleAddresses: Texts,
+      agentAddresses: Texts,
+      agents: whole(),
+      agentsConnected: whole(),
+      jobs: Type.Array(JobView),
+    }),
+    shape({ job: JobView, tasks: Type.Array(TaskView) }),
+  ]),
+  /** A stream. */
+  logs: Log,
+  cancel: shape({ job: Id, state: oneOf(...TASK_STATES), counts: Counts, isWithdrawn: Type.Boolean() }),
+  wait: shape({ job: Id, digest: Digest, verified, exitCode: whole(0, 255), tasks }),
+  get: shape({ job: Id, digest: Digest, verified, bundle: Text, files: Texts, tasks }),
+  verify: shape({
+    verified: Type.Boolean(),
+    isAnchored: Type.Boolean(),
+    cluster: ClusterId,
+    job: Id,
+    digest: Digest,
+    orderedBy: Text,
+    command: Texts,
+    filesCompared: whole(),
+    receipts: Type.Array(
+      shape({
+        index: whole(),
+        attempt: whole(1),
+        kind,
+        because,
+        exit,
+        agent: Name,
+        identity: Ed25519Key,
+        receipt: Digest,
+        ended: When,
+        isCountersigned: Type.Boolean(),
+      }),
+    ),
+  }),
+  'agent list': shape({ agents: Type.Array(AgentView) }),
+  'agent ban': shape({ agent: AgentView }),
+  'token create': TokenMade,
+  'token list': shape({ tokens: Type.Array(TokenView) }),
+  'token revoke': shape({ revoked: Text }),
+  'context list': shape({
+    contexts: Type.Array(
+      shape({ name: Name, isCurrent: Type.Boolean(), cluster: ClusterId, server: Text, key: orNull(Text) }),
+    ),
+  }),
+  'context use': shape({ current: Name }),
+  'context add': shape({ name: Name, cluster: ClusterId, server: Text, person: orNull(Id) }),
+  'context export': shape({ cluster: ClusterId, sets: Type.Array(Envelope) }),
+  'job list': shape({ jobs: Type.Array(JobView) }),
+  /** On stderr, when a command fails. */
+  error: shape({
+    error: shape({
+      code: Text,
+      message: Text,
+      next: orNull(Text),
+      server: orNull(Text),
+      requestId: orNull(Text),
+      errors: Type.Array(shape({ pointer: Text, detail: Text })),
+    }),
+  }),
+  /** The file that `writ get` writes and `writ verify` reads. */
+  bundle: Bundle,
+};
+
+/** As published in docs/schemas: one file each, JSON Schema. */
+export function schemaFiles(): Map<string, string> {
+  return new Map(
+    Object.entries(SCHEMAS).map(([name, schema]) => {
+      const document = {
+        $schema: 'https://json-schema.org/draft/2020-12/schema',
+        title: `writ ${name} --json`,
+        ...schema,
+      };
+      return [`${name.replaceAll(' ', '-')}.json`, `${JSON.stringify(document, null, 2)}\n`];
+    }),
+  );
+}
