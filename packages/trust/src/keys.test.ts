@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeBase64Url } from '@writ/contract';
 import { generateP256, isStrongEd25519, newSeed, p256Signer, signerFromSeed, verifySignature } from './keys.ts';
-import { random } from './test-world.ts';
+import { random } from './testing/world.ts';
 
 const bytes = new TextEncoder().encode('bytes');
 

@@ -6,7 +6,7 @@ import type { Admission } from '@writ/contract';
 import { seal } from '../envelope/seal.ts';
 import { generateP256, inviteSigner, newSeed, p256Signer, signerFromSeed } from '../keys.ts';
 import { followSet } from '../signer-set/held-sets.ts';
-import { makeWorld, NOW, random } from '../test-world.ts';
+import { makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
 import { addSignature, judgeAdmission, makeAdmission } from './admission.ts';
 import { judgeCertificateRequest, makeCertificateRequest } from './certificate-request.ts';

@@ -7,7 +7,7 @@ import { newSeed, signerFromSeed } from '../keys.ts';
 import { signOrder } from '../order/open-order.ts';
 import { checkReceiptFits, makeReceived, makeReceipt, openReceipt } from '../receipt/receipt.ts';
 import { followSet, setRef } from '../signer-set/held-sets.ts';
-import { makeAgent, makeOrder, makeWorld, NOW, random } from '../test-world.ts';
+import { makeAgent, makeOrder, makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
 import { verifyBundle } from './verify-bundle.ts';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { decodeBase64, encodeBase64, orderCheck, parsePayload, PAYLOAD_TYPES, receiptCheck } from '@writ/contract';
 import type { Envelope } from '@writ/contract';
 import { newSeed, signerFromSeed } from '../keys.ts';
-import { makeOrder, makeWorld, random } from '../test-world.ts';
+import { makeOrder, makeWorld, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
 import { preAuthenticationEncoding } from './encode.ts';
 import { envelopeDigest, openEnvelope } from './open.ts';

@@ -6,7 +6,7 @@ import type { Order, SignerSet } from '@writ/contract';
 import { seal } from '../envelope/seal.ts';
 import { newSeed, signerFromSeed } from '../keys.ts';
 import { followSet } from '../signer-set/held-sets.ts';
-import { makeOrder, makeWorld, NOW, random } from '../test-world.ts';
+import { makeOrder, makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
 import { checkFreshness, checkGrants, checkMachine, checkSetNamed, checkSound, checkTimes, chooseProfile, chooseVariant } from './check-order.ts';
 import type { MachineFacts } from './check-order.ts';

@@ -5,7 +5,7 @@ import type { SignerSet } from '@writ/contract';
 import { seal } from '../envelope/seal.ts';
 import { newId, newSeed, signerFromSeed } from '../keys.ts';
 import type { Signer } from '../keys.ts';
-import { makeWorld, NOW, random } from '../test-world.ts';
+import { makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
 import { isFresh, judgeFreshness, makeFreshness } from './freshness.ts';
 import { clusterIdOf, firstSetDigestOf, followSet, heldSetAt, setRef, startSets, walkSets } from './held-sets.ts';

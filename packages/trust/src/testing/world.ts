@@ -1,12 +1,12 @@
 import { DEFAULTS } from '@writ/contract';
 import type { Admission, Order } from '@writ/contract';
-import { judgeAdmission, makeAdmission } from './admission/admission.ts';
-import { makeInvite } from './admission/invite.ts';
-import { parseInvite } from './admission/invite-text.ts';
-import { inviteSigner, newId, newSeed, signerFromSeed } from './keys.ts';
-import type { FillRandom } from './keys.ts';
-import { startSets, setRef } from './signer-set/held-sets.ts';
-import { makeFirstSet } from './signer-set/make-set.ts';
+import { judgeAdmission, makeAdmission } from '../admission/admission.ts';
+import { makeInvite } from '../admission/invite.ts';
+import { parseInvite } from '../admission/invite-text.ts';
+import { inviteSigner, newId, newSeed, signerFromSeed } from '../keys.ts';
+import type { FillRandom } from '../keys.ts';
+import { startSets, setRef } from '../signer-set/held-sets.ts';
+import { makeFirstSet } from '../signer-set/make-set.ts';
 
 /** For tests: a cluster with one person and one admitted agent, made as the programs make it. */
 export const NOW = Date.UTC(2026, 0, 15, 12);
