@@ -13,7 +13,10 @@ export interface IsolationPlace {
 
 /** Resolves when the launcher has measured what it offers. The isolation owns the socket from now on. */
 export function openIsolation(place: IsolationPlace): Promise<Isolation> {
-  const socket = new Socket({ fd: place.descriptor, readable: true, writable: true });
+  return isolationOver(new Socket({ fd: place.descriptor, readable: true, writable: true }), place);
+}
+
+export function isolationOver(socket: Socket, place: Omit<IsolationPlace, 'descriptor'>): Promise<Isolation> {
   return new Promise((resolve, reject) => {
     const line = new LauncherLine(socket, place, resolve);
     void line.lost.then(() =>
@@ -41,7 +44,7 @@ class LauncherLine implements Isolation {
   readonly cacheFolder: string;
   readonly lost: Promise<void>;
   readonly #socket: Socket;
-  readonly #place: IsolationPlace;
+  readonly #place: Omit<IsolationPlace, 'descriptor'>;
   readonly #ready: (isolation: Isolation) => void;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ids = new WeakMap<SlotStarted, number>();
@@ -52,7 +55,11 @@ class LauncherLine implements Isolation {
   #toSend = '';
   #isLost = false;
 
-  constructor(socket: Socket, place: IsolationPlace, ready: (isolation: Isolation) => void) {
+  constructor(
+    socket: Socket,
+    place: Omit<IsolationPlace, 'descriptor'>,
+    ready: (isolation: Isolation) => void,
+  ) {
     this.#socket = socket;
     this.#place = place;
     this.#ready = ready;

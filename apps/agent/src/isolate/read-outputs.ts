@@ -9,7 +9,7 @@ export interface OutputFile {
   readonly path: string;
   readonly bytes: number;
   readonly executable: boolean;
-  /** Read it to its end before the next file is asked for; what is left of it is skipped then. */
+  /** Read it to its end before the next file is asked for, or not at all. */
   readonly content: AsyncIterable<Uint8Array>;
 }
 
@@ -87,7 +87,12 @@ async function* readEntries(entries: Extract, rules: OutputRules): AsyncGenerato
         'outputs.too_large',
         `The outputs are larger than ${rules.maxBytes} bytes together.`,
       );
-    yield { path, bytes: size ?? 0, executable: ((mode ?? 0) & 0o111) !== 0, content: entry };
+    yield {
+      path,
+      bytes: size ?? 0,
+      executable: ((mode ?? 0) & 0o111) !== 0,
+      content: entry as unknown as AsyncIterable<Uint8Array>,
+    };
     entry.resume();
   }
 }

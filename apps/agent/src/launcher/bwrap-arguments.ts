@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readlinkSync } from 'node:fs';
+import { blobName } from './take-inputs.ts';
 import type { RunMessage } from './messages.ts';
 
 /** What of the machine is put into a sandbox; looked up once, when the launcher starts. */
@@ -58,7 +59,7 @@ export function bwrapArguments(
   run: Pick<RunMessage, 'env' | 'inputs' | 'network' | 'limits'>,
   places: SandboxPlaces,
   work: WorkPlace,
-  cacheFolder: string,
+  inputsFolder: string,
   without: ReadonlySet<BwrapOption> = new Set(),
 ): string[] {
   const on = (option: BwrapOption, ...args: string[]): string[] => (without.has(option) ? [] : args);
@@ -103,15 +104,11 @@ export function bwrapArguments(
       : ['--size', String(work.bytes), '--perms', '0700', '--tmpfs', '/job']),
   ];
   for (const [path, digestHex, executable] of run.inputs)
-    args.push('--ro-bind', blobFile(cacheFolder, digestHex, executable), `/job/${path}`);
+    args.push('--ro-bind', `${inputsFolder}/${blobName(digestHex, executable)}`, `/job/${path}`);
   args.push(...on('read-only-root', '--remount-ro', '/'));
   for (const [name, value] of jobEnv(run.env, '/job', '/writ/bin')) args.push('--setenv', name, value);
   args.push('--chdir', '/job');
   return args;
-}
-
-export function blobFile(cacheFolder: string, digestHex: string, executable: boolean): string {
-  return `${cacheFolder}/${digestHex}${executable ? '.x' : ''}`;
 }
 
 /** What every job finds, and over it what its order sets. */

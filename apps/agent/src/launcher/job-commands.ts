@@ -21,19 +21,27 @@ export const clearCommand: readonly string[] = [
  * unopened, and are refused there.
  */
 export function collectCommand(patterns: readonly string[]): string[] {
-  const starts = new Set<string>();
-  let depth = 0;
+  const depths = new Map<string, number>();
   for (const pattern of patterns) {
     const parts = pattern.split('/');
     const fixed = parts.findIndex((part) => /[*?[\]{}()!+@\\]/.test(part));
-    const start = fixed === -1 ? parts : parts.slice(0, fixed);
-    starts.add(`./${start.join('/')}`);
-    depth = parts.some((part) => part.includes('**'))
-      ? Infinity
-      : Math.max(depth, parts.length - start.length);
+    const start = `./${(fixed === -1 ? parts : parts.slice(0, fixed)).join('/')}`;
+    const depth = parts.some((part) => part.includes('**'))
+      ? deepest
+      : fixed === -1
+        ? 0
+        : parts.length - fixed;
+    depths.set(start, Math.max(depth, depths.get(start) ?? 0));
   }
-  const limit = Number.isFinite(depth) ? ['-maxdepth', String(depth)] : [];
   const text =
-    'find "$@" ! -type d -print0 | tar --create --format=pax --null --no-recursion --files-from=- --hard-dereference --owner=0 --group=0 --numeric-owner';
-  return ['/bin/sh', '-c', text, 'writ-collect', ...starts, ...limit];
+    'while [ $# -gt 1 ]; do find "$1" -maxdepth "$2" ! -type d -print0; shift 2; done | sort -zu | tar --create --format=pax --null --no-recursion --files-from=- --hard-dereference --owner=0 --group=0 --numeric-owner';
+  return [
+    '/bin/sh',
+    '-c',
+    text,
+    'writ-collect',
+    ...[...depths].flatMap(([start, depth]) => [start, String(depth)]),
+  ];
 }
+
+const deepest = 100_000;

@@ -187,7 +187,8 @@ export class Launcher {
           bwrap: bwrap ?? '',
           filterFile: folders.filter,
         },
-        cacheFolder: folders.cache,
+        cacheFolder: owner.cacheFolder,
+        inputsFolder: own.inputs,
         node: folders.node,
         sandbox: bwrap === null ? null : findSandboxPlaces(folders.node, own.passwd, own.group),
         cgroup,
@@ -242,7 +243,7 @@ export class Launcher {
       namespaces: slot.namespaces(),
       launcherPid: process.pid,
       uid: this.#machine.isRoot && owner.firstUid !== null ? owner.firstUid + 1 : null,
-      hidden: [owner.slotsFolder, owner.cacheFolder, folders.slots, folders.cache],
+      hidden: [owner.slotsFolder, owner.cacheFolder, folders.slots],
     };
     const ended = new Promise<RunEnd>((resolve) => (this.#probed = resolve));
     slot.take({ do: 'run', id: probeId, slot: 0, ...probeRun(profile, outside) });

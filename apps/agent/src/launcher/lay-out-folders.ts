@@ -10,7 +10,6 @@ import type { RunPrivileged } from './work-folder.ts';
 /** Folders under the names that a slot's own account can reach. */
 export interface Folders {
   readonly slots: string;
-  readonly cache: string;
   readonly node: string;
   readonly run: string;
   readonly filter: string;
@@ -22,7 +21,7 @@ const runFolder = '/run/writ';
 
 /**
  * Where the launcher may mount, all of it lies in a small file system of its own: a slot's account need not be able to
- * walk to the agent's state, and links that the agent puts into its cache are not followed.
+ * walk to the agent's state.
  */
 export async function layOutFolders(
   owner: OwnerFile,
@@ -36,18 +35,16 @@ export async function layOutFolders(
       'launcher.owner_file',
       `The folder ${owner.slotsFolder} must belong to account ${uid} and be writable by nobody else, or the agent could lead the launcher astray.`,
     );
-  if (!machine.hasOwnMounts) return fill(owner.slotsFolder, owner.slotsFolder, owner.cacheFolder, owner.node);
+  if (!machine.hasOwnMounts) return fill(owner.slotsFolder, owner.slotsFolder, owner.node);
   mkdirSync(runFolder, { recursive: true, mode: 0o755 });
   const text = `set -e; PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t tmpfs -o mode=0755,size=64m,nosuid,nodev writ-run "$1"
 mount --make-shared "$1"
-mkdir "$1/bin" "$1/cache" "$1/slots"
+mkdir "$1/bin" "$1/slots"
 : >"$1/bin/node"
 mount --bind "$2" "$1/bin/node"
 mount --bind "$3" "$1/slots"
-mount --bind "$4" "$1/cache"
-mount -o remount,bind,nosuid,nodev,nosymfollow "$1/slots"
-mount -o remount,bind,ro,nosuid,nodev,nosymfollow "$1/cache"`;
+mount -o remount,bind,nosuid,nodev,nosymfollow "$1/slots"`;
   const code = await run([
     '/bin/sh',
     '-c',
@@ -63,10 +60,10 @@ mount -o remount,bind,ro,nosuid,nodev,nosymfollow "$1/cache"`;
       'launcher.mount',
       `The launcher could not mount its folders in ${runFolder} (mount ended with ${code}).`,
     );
-  return fill(runFolder, `${runFolder}/slots`, `${runFolder}/cache`, `${runFolder}/bin/node`);
+  return fill(runFolder, `${runFolder}/slots`, `${runFolder}/bin/node`);
 }
 
-function fill(run: string, slots: string, cache: string, node: string): Folders {
+function fill(run: string, slots: string, node: string): Folders {
   const folders = {
     slots,
     cache,
@@ -84,6 +81,7 @@ export interface SlotFolders {
   readonly files: string;
   readonly run: string;
   readonly work: string;
+  readonly inputs: string;
   readonly passwd: string;
   readonly group: string;
 }
@@ -99,6 +97,10 @@ export function layOutSlot(
   const run = folders.run === folders.slots ? files : `${folders.run}/slot${slot}`;
   const work = folders.run === folders.slots ? `${files}/work` : `${folders.run}/work${slot}`;
   for (const folder of [files, run, work]) mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const inputs = `${files}/in`;
+  rmSync(inputs, { recursive: true, force: true });
+  mkdirSync(inputs, { mode: 0o710 });
+  if (uid !== null) chownSync(inputs, 0, uid);
   const owned = (path: string, mode: number, group: number | null): void => {
     writeFresh(path, '', mode);
     if (uid !== null) chownSync(path, uid, group ?? uid);
@@ -113,7 +115,7 @@ export function layOutSlot(
   const group = uid ?? process.getgid?.() ?? 0;
   writeFresh(`${run}/passwd`, `job:x:${account}:${group}::/job:/bin/sh\n`, 0o644);
   writeFresh(`${run}/group`, `job:x:${group}:\n`, 0o644);
-  return { files, run, work, passwd: `${run}/passwd`, group: `${run}/group` };
+  return { files, run, work, inputs, passwd: `${run}/passwd`, group: `${run}/group` };
 }
 
 function writeFresh(path: string, content: string | Buffer, mode: number): void {

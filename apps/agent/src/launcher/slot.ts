@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, openSync, readSync, readlinkSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
-import { argumentsFile, blobFile, bwrapArguments, jobEnv } from './bwrap-arguments.ts';
+import { argumentsFile, bwrapArguments, jobEnv } from './bwrap-arguments.ts';
 import type { BwrapOption, SandboxPlaces, WorkPlace } from './bwrap-arguments.ts';
 import type { Cgroup, CgroupCounts } from './cgroup.ts';
 import { clearCommand, collectCommand, placeInputsCommand } from './job-commands.ts';
@@ -9,6 +9,7 @@ import { LogWatch } from './log-watch.ts';
 import { runsPerSlot } from './messages.ts';
 import type { EndReason, FromLauncher, RunEnd, RunMessage } from './messages.ts';
 import { descendantsOf, inGroupOf, isAlive } from './process-tree.ts';
+import { blobName, giveBackInputs, takeInputs } from './take-inputs.ts';
 import { SlotLoop } from './slot-loop.ts';
 import type { LoopPlace } from './slot-loop.ts';
 import type { WorkMount } from './work-folder.ts';
@@ -21,7 +22,10 @@ export interface Clock {
 
 export interface SlotPlace {
   readonly loop: LoopPlace;
+  /** Where the agent puts blobs; it is the agent's, so nothing in it is believed. */
   readonly cacheFolder: string;
+  /** Where the launcher puts those of the running attempt, as the slot's account knows it. */
+  readonly inputsFolder: string;
   readonly node: string;
   readonly sandbox: SandboxPlaces | null;
   readonly cgroup: Cgroup | null;
@@ -169,6 +173,7 @@ export class Slot {
         this.#writeError(run.set, `writ: the sandbox could not be made: ${(error as Error).message}\n`);
         this.#tell(['ended', run.id, { ...nothingRan, reason: 'sandbox', startedMs: nowMs, endedMs: nowMs }]);
       } finally {
+        giveBackInputs(run.inputs, this.#place.inputsFolder);
         this.#running = null;
       }
     }
@@ -181,6 +186,7 @@ export class Slot {
     if (workMount !== null && !workMount.isReadyFor(limits.diskBytes, limits.memoryBytes))
       await workMount.make(limits.diskBytes, limits.memoryBytes);
     if (workMount === null && this.#folderWritten !== null) await this.#clearFolder(this.#folderWritten);
+    takeInputs(run.inputs, this.#place.cacheFolder, this.#place.inputsFolder);
     cgroup?.limit({
       memoryBytes: limits.memoryBytes,
       pids: limits.pids + this.#overhead(run),
@@ -245,7 +251,8 @@ export class Slot {
       this.#folderWritten = 'bare';
       if (run.inputs.length > 0) {
         const blobs = run.inputs.map(
-          ([path, hex, executable]) => [path, blobFile(this.#place.cacheFolder, hex, executable)] as const,
+          ([path, hex, executable]) =>
+            [path, `${this.#place.inputsFolder}/${blobName(hex, executable)}`] as const,
         );
         const placed = await this.#loop.run({ ...command, how: 'bare', argv: placeInputsCommand(blobs) });
         if (placed !== 0) return placed;
@@ -270,9 +277,9 @@ export class Slot {
   }
 
   #writeArgs(run: Parameters<typeof bwrapArguments>[0], work: WorkPlace): void {
-    const { sandbox, cacheFolder, without } = this.#place;
+    const { sandbox, inputsFolder, without } = this.#place;
     if (sandbox === null) throw new Error('bubblewrap is not installed');
-    const text = argumentsFile(bwrapArguments(run, sandbox, work, cacheFolder, without));
+    const text = argumentsFile(bwrapArguments(run, sandbox, work, inputsFolder, without));
     if (text === this.#lastArgs) return;
     const bytes = Buffer.from(text);
     ftruncateSync(this.#argsFile, 0);

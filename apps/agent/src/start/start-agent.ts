@@ -76,12 +76,10 @@ export function startAgent(start: AgentStart): AgentStarted {
   return { agent, launcher: launcher.process, ended, stop: (graceMs) => stop(agent, pid, ended, graceMs) };
 }
 
-/** Slots reach a blob only by its name, so the cache may be entered by all and listed by the agent alone. */
 export function prepareAgentFolders(start: Pick<AgentStart, 'state' | 'slotsFolder' | 'uid' | 'root'>): void {
   const cache = join(start.state, 'cache');
   mkdirSync(start.state, { recursive: true, mode: 0o700 });
-  mkdirSync(cache, { recursive: true });
-  chmodSync(cache, 0o711);
+  mkdirSync(cache, { recursive: true, mode: 0o700 });
   mkdirSync(start.slotsFolder, { recursive: true });
   chmodSync(start.slotsFolder, 0o755);
   if (!start.root || start.uid === null) return;
