@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runProgram } from './run-program.ts';
@@ -6,7 +6,7 @@ import { runProgram } from './run-program.ts';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * A copy of the programs in which `prelude` runs before a program does: the programs themselves need no door for that.
+ * A copy of the programs in which a prelude runs before each does: the programs themselves need no door for that.
  * @returns the file that `writ` is in the copy.
  */
 export async function copyCheckout(
@@ -23,24 +23,10 @@ export async function copyCheckout(
   return join(folder, 'apps', 'cli', 'src', 'main.ts');
 }
 
+/** Imports are carried out before everything else, wherever they stand. */
 function insert(source: string, prelude: string): void {
   const main = join(source, 'main.ts');
-  const itself = join(source, 'main-itself.ts');
-  if (!/^export async function runProgram\b/m.test(readFileSync(main, 'utf8'))) {
-    throw new Error(`${main} exports no runProgram: copy-checkout.ts has to learn how it starts now`);
-  }
-  renameSync(main, itself);
-  writeFileSync(
-    main,
-    `export * from './main-itself.ts';
-import { runProgram } from './main-itself.ts';
-if (import.meta.main) {
-${prelude}
-  await runProgram();
-  process.exit(0);
-}
-`,
-  );
+  writeFileSync(main, `if (import.meta.main) {${prelude}}\n${readFileSync(main, 'utf8')}`);
 }
 
 /** A gibibyte of small objects that stay alive. */

@@ -19,7 +19,7 @@ export const PROFILER = `
   session.connect();
   await session.post('Profiler.enable');
   await session.post('Profiler.setSamplingInterval', { interval: 500 });
-  const folder = process.argv[process.argv.indexOf('--folder') + 1];
+  const folder = process.argv[process.argv.findIndex((word) => word === '--folder' || word === '--state') + 1];
   let isRunning = false;
   process.on('SIGUSR2', () => {
     if (!isRunning) {
