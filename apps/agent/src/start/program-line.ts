@@ -119,7 +119,8 @@ function dropLine(uid: number): string[] {
 }
 
 function systemBinds(): string[] {
-  const binds = ['--ro-bind', '/usr', '/usr'];
+  // Folders that bwrap makes on the way to a bind are closed to all but root.
+  const binds = ['--dir', '/etc', '--dir', '/etc/ssl', '--ro-bind', '/usr', '/usr'];
   for (const name of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
     if (!existsSync(name)) continue;
     if (lstatSync(name).isSymbolicLink()) binds.push('--symlink', readlinkSync(name), name);
