@@ -92,6 +92,8 @@ export function programLine(place: ProgramPlace): ProgramLine {
     '/writ',
     '--dir',
     '/writ/bin',
+    '--dir',
+    '/writ/app',
     '--ro-bind',
     place.node,
     inside.node,
