@@ -1,4 +1,5 @@
 import { chownSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { programLine, takeUidBlock } from '@writ/agent/start';
 import type { Places } from './places.ts';
 
@@ -8,6 +9,9 @@ export interface ServerWish {
   readonly host: string | undefined;
   readonly name: string;
 }
+
+/** The server knows its folder as `server` in a state folder. Of that one it sees nothing else. */
+const seenAs = '/writ/server';
 
 /** The line that starts a server: behind a wall with its own folder where there is bwrap, in an account of its own where there is root. */
 export function serverProgram(
@@ -27,14 +31,15 @@ export function serverProgram(
     bwrap: places.bwrap,
     entry: places.entries.server,
     args: (inside) => [
-      '--folder',
-      inside.state,
+      '--state',
+      path.dirname(inside.bound(seenAs)),
       '--name',
       wish.name,
       ...(wish.port === undefined ? [] : ['--port', String(wish.port)]),
       ...(wish.agentPort === undefined ? [] : ['--agent-port', String(wish.agentPort)]),
       ...(wish.host === undefined ? [] : ['--host', wish.host]),
     ],
+    binds: [{ from: places.server, to: seenAs, writable: true }],
     diesWithParent,
     statusDescriptor: null,
   });
