@@ -9,8 +9,13 @@ export const Digest = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
 export const Name = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' });
 /** Ed25519 public key: its 32 bytes in base64url. */
 export const Ed25519Key = Type.String({ pattern: '^ed25519:[A-Za-z0-9_-]{43}$' });
-/** P-256 public key: SubjectPublicKeyInfo, 91 bytes of DER in base64url. */
-export const P256Key = Type.String({ pattern: '^p256:[A-Za-z0-9_-]{122}$' });
+/**
+ * P-256 public key: SubjectPublicKeyInfo, 91 bytes of DER in base64url. The beginning is fixed: a point in hybrid form
+ * would be a second spelling of one key.
+ */
+export const P256Key = Type.String({
+  pattern: '^p256:MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[A-Za-z0-9_-]{86}$',
+});
 /** Key of an X.509 signer, RSA with PSS: SubjectPublicKeyInfo in base64url. */
 export const RsaKey = Type.String({ pattern: '^rsa:[A-Za-z0-9_-]{360,1500}$' });
 /** Ed25519 key in a security key, as OpenSSH knows it: it signs in SSHSIG form, when it is touched. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { check } from '../shape.ts';
-import { Id } from '../names.ts';
+import { Id, P256Key } from '../names.ts';
 import { firstIndex, isIndexOf, JobPath, taskCount } from './order.ts';
 
 const path = check(JobPath);
@@ -26,6 +26,11 @@ test('a job path stays below the folder of the job', () => {
     'a/./b',
     'a\u0000b',
     'a/\u0000',
+    'a\n/../../etc/passwd',
+    'a\r/../b',
+    'a\u2028//b',
+    'a/b\n/..',
+    '\n/.',
   ]) {
     assert.ok(!path.is(bad), JSON.stringify(bad));
   }
@@ -46,4 +51,12 @@ test('indexes of a range are the numbers that the submitter wrote', () => {
     [false, true, true, false, false, false],
   );
   assert.equal(taskCount({ is: 'range', from: 7, to: 5 }), 0);
+});
+
+test('a P-256 key is written with its point in full, in one spelling', () => {
+  const key = check(P256Key);
+  const header = 'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgA';
+  assert.ok(key.is(`p256:${header}E${'A'.repeat(86)}`));
+  for (const hybrid of ['G', 'H']) assert.ok(!key.is(`p256:${header}${hybrid}${'A'.repeat(86)}`));
+  assert.ok(!key.is(`p256:${'A'.repeat(122)}`), 'another structure');
 });

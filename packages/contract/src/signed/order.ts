@@ -16,11 +16,11 @@ import { BOUNDS } from '../defaults.ts';
 import { Profile, SetRef } from './signer-set.ts';
 import { Signatory } from './admission.ts';
 
-/** A path below the job's folder: relative, no empty, `.` or `..` part, no NUL; at most 4096 characters. */
+/** A path below the job's folder: relative, no empty, `.` or `..` part, no NUL; at most 4096 characters. `[^]`, because `.` stops at a newline. */
 export const JobPath = Type.String({
   minLength: 1,
   maxLength: 4096,
-  pattern: '^(?!/)(?!.*//)(?!(?:.*/)?\\.{1,2}(?:/|$))[^\\u0000]*[^/\\u0000]$',
+  pattern: '^(?!/)(?![^]*//)(?!(?:[^]*/)?\\.{1,2}(?:/|$))[^\\u0000]*[^/\\u0000]$',
 });
 const Argument = Type.String({ maxLength: 131_071, pattern: '^[^\\u0000]*$' });
 

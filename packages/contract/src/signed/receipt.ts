@@ -43,7 +43,8 @@ export const ReceiptPredicate = shape({
   because: oneOf(...END_REASONS, ...REFUSAL_CODES),
   /** For people: which field, which key. Not for programs. */
   detail: Text(1000),
-  exit: orNull(Type.Union([shape({ code: whole(0, 255) }), shape({ signal: Text(16) })])),
+  /** 32 bits: exit codes of Windows. */
+  exit: orNull(Type.Union([shape({ code: whole(0, 4_294_967_295) }), shape({ signal: Text(16) })])),
   variant: orNull(whole(0, 15)),
   profile: orNull(Profile),
   /** The agent's own clock. */
