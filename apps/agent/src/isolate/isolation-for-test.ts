@@ -130,6 +130,7 @@ export async function openTestIsolation(wish: TestIsolationWish): Promise<TestIs
       const hex = createHash('sha256').update(content).digest('hex');
       const path = join(cacheFolder, executable ? `${hex}.x` : hex);
       if (!existsSync(path)) writeFileSync(path, content, { mode: executable ? 0o555 : 0o444 });
+      if (drops) chownSync(path, plainUid, plainUid);
       return hex;
     },
     run: async (command, more) => {

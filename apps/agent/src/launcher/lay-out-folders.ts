@@ -45,16 +45,7 @@ mkdir "$1/bin" "$1/slots"
 mount --bind "$2" "$1/bin/node"
 mount --bind "$3" "$1/slots"
 mount -o remount,bind,nosuid,nodev,nosymfollow "$1/slots"`;
-  const code = await run([
-    '/bin/sh',
-    '-c',
-    text,
-    'writ-mounts',
-    runFolder,
-    owner.node,
-    owner.slotsFolder,
-    owner.cacheFolder,
-  ]);
+  const code = await run(['/bin/sh', '-c', text, 'writ-mounts', runFolder, owner.node, owner.slotsFolder]);
   if (code !== 0)
     throw new LauncherError(
       'launcher.mount',
@@ -66,7 +57,6 @@ mount -o remount,bind,nosuid,nodev,nosymfollow "$1/slots"`;
 function fill(run: string, slots: string, node: string): Folders {
   const folders = {
     slots,
-    cache,
     node,
     run,
     filter: `${run}/filter`,

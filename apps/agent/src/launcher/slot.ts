@@ -128,7 +128,7 @@ export class Slot {
     if (running === null) return;
     const now = this.#clock.monotonicMs();
     const { limits } = running.run;
-    if (running.killAt !== null && now >= running.killAt) this.#loop.kill();
+    if (running.killAt !== null && now >= running.killAt) this.#killLoop(running);
     if (running.cause !== null || running.isCollecting) return;
     if (now >= running.deadline) this.#stop('time_limit', limits.graceMs);
     else if (running.log.isOver(now)) this.#stop('log_limit', 0);
@@ -292,9 +292,16 @@ export class Slot {
     if (running === null) return;
     running.cause ??= cause;
     const killAt = this.#clock.monotonicMs() + graceMs;
+    if (this.#loop.isGone) return;
     if (running.killAt === null || killAt < running.killAt) running.killAt = killAt;
-    if (graceMs === 0) this.#loop.kill();
+    if (graceMs === 0) this.#killLoop(running);
     else this.#terminate(running.run);
+  }
+
+  /** Once: the loop that comes after it belongs to the next attempt. */
+  #killLoop(running: Running): void {
+    running.killAt = null;
+    this.#loop.kill();
   }
 
   /** SIGTERM to the job itself: to bwrap it would end the sandbox at once. */
