@@ -128,6 +128,18 @@ export function testLeases(make: MakeDatabase): void {
         'stale',
         'the right token from another identity',
       );
+      const otherEpoch = receipt('two', { ...young, token: { epoch: 2, n: young.token.n } });
+      assert.equal(
+        (await store.leases.accept([otherEpoch], at(13 + LEASE)))[0]?.is,
+        'stale',
+        'a token of another epoch',
+      );
+      const otherAttempt = receipt('two', { ...young, attempt: young.attempt + 1 });
+      assert.equal(
+        (await store.leases.accept([otherAttempt], at(13 + LEASE)))[0]?.is,
+        'stale',
+        'another attempt',
+      );
       const [accepted] = await store.leases.accept([receipt('two', young)], at(14 + LEASE));
       assert.equal(accepted?.is, 'accepted');
       assert.equal(
@@ -138,7 +150,7 @@ export function testLeases(make: MakeDatabase): void {
       const receipts = await store.jobs.listReceipts(id('late'), { after: null, limit: 10 });
       assert.deepEqual(
         [receipts.items.length, receipts.items.filter((item) => item.isAccepted).length],
-        [4, 1],
+        [6, 1],
       );
       assert.deepEqual((await store.jobs.readReceipt(late.digest))?.envelope, late.envelope);
     }),
