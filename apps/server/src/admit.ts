@@ -4,23 +4,39 @@ import { type Admitted, judgeAdmission, TrustError } from '@writ/trust';
 import type { Cluster } from './cluster.ts';
 
 /** Takes a signer's word that a machine is an agent, once: through an invite, or by hand. */
-export type Admit = (envelope: Envelope, invite: InviteRecord | null, by: By) => Promise<{ readonly admitted: Admitted; readonly record: AdmissionRecord }>;
+export type Admit = (
+  envelope: Envelope,
+  invite: InviteRecord | null,
+  by: By,
+) => Promise<{ readonly admitted: Admitted; readonly record: AdmissionRecord }>;
 
 const REFUSALS = {
   invite_unknown: ['invite.unknown', 'This invite is not known here.'],
-  invite_used: ['invite.used', 'This invite was used by another machine. Somebody else may have it: ask for a new one.'],
+  invite_used: [
+    'invite.used',
+    'This invite was used by another machine. Somebody else may have it: ask for a new one.',
+  ],
   invite_revoked: ['invite.revoked', 'This invite has been revoked.'],
   invite_over: ['invite.expired', 'This invite has expired: ask for a new one (writ invite).'],
   name_taken: ['admission.name_taken', 'Another agent has this name. Join with another one: --name.'],
-  identity_taken: ['admission.identity_taken', 'This identity key was admitted before, otherwise. Make a new one (writ agent forget).'],
-  supersedes_unknown: ['admission.supersedes_unknown', 'The admission that this one follows is not the present one.'],
+  identity_taken: [
+    'admission.identity_taken',
+    'This identity key was admitted before, otherwise. Make a new one (writ agent forget).',
+  ],
+  supersedes_unknown: [
+    'admission.supersedes_unknown',
+    'The admission that this one follows is not the present one.',
+  ],
 } as const;
 
 export function admitWith(store: Store, cluster: Cluster): Admit {
   return async (envelope, invite, by) => {
     const admitted = judgeAdmission(envelope, invite?.envelope ?? null, cluster.sets());
     const { digest, identity, name, supersedes } = admitted;
-    const answer = await store.trust.admit({ digest, identity, name, invite: admitted.invite, supersedes, envelope }, by);
+    const answer = await store.trust.admit(
+      { digest, identity, name, invite: admitted.invite, supersedes, envelope },
+      by,
+    );
     if ('admission' in answer) return { admitted, record: answer.admission };
     const [code, message] = REFUSALS[answer.is];
     throw new TrustError(code, message);

@@ -35,7 +35,12 @@ export interface Cluster {
 
 export async function openCluster(store: Store): Promise<Cluster> {
   let record = await store.trust.readCluster();
-  let held = record && walkSets((await readAllSets(store)).map((set) => set.envelope), record.cluster);
+  let held =
+    record &&
+    walkSets(
+      (await readAllSets(store)).map((set) => set.envelope),
+      record.cluster,
+    );
   const mark = await store.trust.readFreshness();
   let freshness = mark?.envelope ?? null;
   let word = mark?.time ?? 0;
@@ -43,7 +48,11 @@ export async function openCluster(store: Store): Promise<Cluster> {
   const freshnessListeners = new Set<(envelope: Envelope) => void>();
 
   const sets = (): HeldSets => {
-    if (!held) throw new ServerError('cluster.unclaimed', 'Nobody has claimed this server yet. Run “writ up” on its machine.');
+    if (!held)
+      throw new ServerError(
+        'cluster.unclaimed',
+        'Nobody has claimed this server yet. Run “writ up” on its machine.',
+      );
     return held;
   };
   const judge = <T>(code: 'set.refused', act: () => T): T => {
@@ -76,7 +85,10 @@ export async function openCluster(store: Store): Promise<Cluster> {
         by,
       });
       if (answer.is === 'claimed_already') {
-        throw new ServerError('cluster.claimed', `This server belongs to the cluster ${answer.cluster.cluster} already.`);
+        throw new ServerError(
+          'cluster.claimed',
+          `This server belongs to the cluster ${answer.cluster.cluster} already.`,
+        );
       }
       record = answer.cluster;
       held ??= first;
@@ -89,16 +101,36 @@ export async function openCluster(store: Store): Promise<Cluster> {
       if (known) return;
       const next = judge('set.refused', () => followSet(before, envelope));
       const { set, digest } = next.newest;
-      const answer = await store.trust.addSet({ after: before.newest.set.version, version: set.version, digest, envelope, by });
-      if (answer === 'conflict') throw new ServerError('conflict.set', `Another version ${set.version} of the signer set came first. Fetch it and sign again.`);
+      const answer = await store.trust.addSet({
+        after: before.newest.set.version,
+        version: set.version,
+        digest,
+        envelope,
+        by,
+      });
+      if (answer === 'conflict')
+        throw new ServerError(
+          'conflict.set',
+          `Another version ${set.version} of the signer set came first. Fetch it and sign again.`,
+        );
       if (sets().newest.set.version < set.version) held = next;
       for (const listener of setListeners) listener();
     },
 
     async leaveFreshness(envelope, by) {
       const { set, time } = judge('set.refused', () => judgeFreshness(envelope, sets()));
-      if (time > by.now) throw new ServerError('set.refused', 'This freshness mark is from the future. Is the clock of that machine right?');
-      const answer = await store.trust.leaveFreshness({ setVersion: set.version, setDigest: set.digest, time, envelope, by });
+      if (time > by.now)
+        throw new ServerError(
+          'set.refused',
+          'This freshness mark is from the future. Is the clock of that machine right?',
+        );
+      const answer = await store.trust.leaveFreshness({
+        setVersion: set.version,
+        setDigest: set.digest,
+        time,
+        envelope,
+        by,
+      });
       if (answer === 'older') return;
       freshness = envelope;
       word = Math.max(word, time);
@@ -117,7 +149,7 @@ function listen<L>(listeners: Set<L>, listener: L): () => void {
 
 async function readAllSets(store: Store): Promise<{ envelope: Envelope }[]> {
   const all: { envelope: Envelope }[] = [];
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const some = await store.trust.listSets(after);
     all.push(...some);
     const last = some.at(-1);

@@ -111,7 +111,8 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       serverName,
       version: manifest.version,
       takeReceipts: takeReceiptsWith({ store, cluster, orders, dispatch, logs, progress, log, counters }),
-      renewCertificate: async (request, member, source) => await giveLeaf(request, { identity: member.identity, source }),
+      renewCertificate: async (request, member, source) =>
+        await giveLeaf(request, { identity: member.identity, source }),
       onReleased,
     });
     closing.push(async () => await links.close());
@@ -121,7 +122,8 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       log,
       leaseSeconds,
       onReleased: (tasks) => {
-        for (const [identity, lost] of Map.groupBy(tasks, (task) => task.identity)) links.links().get(identity)?.lose(lost);
+        for (const [identity, lost] of Map.groupBy(tasks, (task) => task.identity))
+          links.links().get(identity)?.lose(lost);
         onReleased();
       },
     });
@@ -137,16 +139,29 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       }),
     );
 
-    const at: { people: ListeningAt | null; agents: ListeningAt | null; socket: string } = { people: null, agents: null, socket: '' };
+    const at: { people: ListeningAt | null; agents: ListeningAt | null; socket: string } = {
+      people: null,
+      agents: null,
+      socket: '',
+    };
     const writeAddress = async (): Promise<void> => {
-      const file: AddressFile = { pid: process.pid, name: serverName, socket: at.socket, host: options.host ?? null, peoplePort: at.people?.port ?? null, agentPort: at.agents?.port ?? null };
+      const file: AddressFile = {
+        pid: process.pid,
+        name: serverName,
+        socket: at.socket,
+        host: options.host ?? null,
+        peoplePort: at.people?.port ?? null,
+        agentPort: at.agents?.port ?? null,
+      };
       await writeFile(`${paths.addressFile}.new`, `${JSON.stringify(file)}\n`, { mode: 0o600 });
       await rename(`${paths.addressFile}.new`, paths.addressFile);
     };
 
     const reachableAt = (listening: ListeningAt | null): string[] => {
       if (!listening) return [];
-      return reachableHosts(options, machine).map((host) => `${host.includes(':') ? `[${host}]` : host}:${listening.port}`);
+      return reachableHosts(options, machine).map(
+        (host) => `${host.includes(':') ? `[${host}]` : host}:${listening.port}`,
+      );
     };
     const arrivals: PeopleParts['arrivals'] = new WeakSet();
     const parts: PeopleParts = {
@@ -190,7 +205,10 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const people = await openPeopleApp(parts);
     closing.push(async () => await people.close());
 
-    const names = hostNames(machine, [...(options.host === undefined ? [] : [options.host]), ...(options.hostNames ?? [])]);
+    const names = hostNames(machine, [
+      ...(options.host === undefined ? [] : [options.host]),
+      ...(options.hostNames ?? []),
+    ]);
     const expect = (): PeerExpectation => ({
       cluster: cluster.sets().cluster,
       roles: ['agent'],
@@ -206,7 +224,12 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const listenOnPorts = async (): Promise<void> => {
       const ownLeaf = async () => await certificates.ownLeaf(cluster.sets().cluster, serverName, names);
       let own = await ownLeaf();
-      const forPeople = await listenForPeople({ own, host: options.host, port: options.peoplePort ?? DEFAULTS.peoplePort, answer: people.answer });
+      const forPeople = await listenForPeople({
+        own,
+        host: options.host,
+        port: options.peoplePort ?? DEFAULTS.peoplePort,
+        answer: people.answer,
+      });
       closing.push(forPeople.close);
       const forAgents = await listenForAgents({
         own,
@@ -215,7 +238,8 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
         expect,
         onLink: links.serve,
         onEnrol: enrolment.serve,
-        onRefused: (error, address) => log('warning', 'link.refused', { code: error.code, reason: error.message, source: address }),
+        onRefused: (error, address) =>
+          log('warning', 'link.refused', { code: error.code, reason: error.message, source: address }),
       });
       closing.push(forAgents.close);
       const { minVersion = '', secureOptions = 0 } = linkServerTls(own, expect);
@@ -258,7 +282,11 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     at.socket = socket.path;
     await writeAddress();
     if (cluster.record()) await openPorts();
-    log('note', 'server.started', { socket: at.socket, state: paths.folder, isClaimed: cluster.record() !== null });
+    log('note', 'server.started', {
+      socket: at.socket,
+      state: paths.folder,
+      isClaimed: cluster.record() !== null,
+    });
 
     return {
       addresses: {
@@ -276,7 +304,12 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       close,
       async dialAgent(to) {
         const own = await certificates.ownLeaf(cluster.sets().cluster, serverName, names);
-        const { socket: dialed, identity } = await dialAgent({ to, own, expect: () => ({ ...expect(), name: to.name }), signal: AbortSignal.timeout(10_000) });
+        const { socket: dialed, identity } = await dialAgent({
+          to,
+          own,
+          expect: () => ({ ...expect(), name: to.name }),
+          signal: AbortSignal.timeout(10_000),
+        });
         links.serve(dialed, identity);
       },
     };
@@ -290,7 +323,8 @@ function holdOf(folder: string) {
   try {
     return holdFolder(folder);
   } catch (error) {
-    if (error instanceof StoreError && error.code === 'store.in_use') throw new StartError('state.in_use', error.message, { cause: error });
+    if (error instanceof StoreError && error.code === 'store.in_use')
+      throw new StartError('state.in_use', error.message, { cause: error });
     throw error;
   }
 }
@@ -318,10 +352,20 @@ function remembered<T>(clock: Clock, look: () => Promise<T>): () => Promise<T> {
 }
 
 /** Under which hosts others find this server: what its owner says, else its name on the local network and its addresses. */
-function reachableHosts(options: ServerOptions, machine: { readonly host: string; readonly addresses: readonly string[] }): string[] {
+function reachableHosts(
+  options: ServerOptions,
+  machine: { readonly host: string; readonly addresses: readonly string[] },
+): string[] {
   const isAny = options.host === undefined || options.host === '::' || options.host === '0.0.0.0';
   if (!isAny && options.host !== undefined) return [...(options.hostNames ?? []), options.host];
   const local = machine.host.includes('.') ? machine.host : `${machine.host}.local`;
   const addresses = machine.addresses.filter((address) => !address.startsWith('fe80:'));
-  return [...new Set([...(options.hostNames ?? []), local, ...addresses, ...(addresses.length === 0 ? ['127.0.0.1'] : [])])];
+  return [
+    ...new Set([
+      ...(options.hostNames ?? []),
+      local,
+      ...addresses,
+      ...(addresses.length === 0 ? ['127.0.0.1'] : []),
+    ]),
+  ];
 }

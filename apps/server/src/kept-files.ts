@@ -3,11 +3,19 @@ export interface KeptFiles {
   /** Size of a file that is wholly here. */
   sizeOf(digest: string): Promise<number | null>;
   /** Takes a whole file from one stream. What has another digest or size leaves nothing behind. */
-  receive(digest: string, source: AsyncIterable<Uint8Array>, bounds: { readonly size?: number; readonly most: number }): Promise<number>;
+  receive(
+    digest: string,
+    source: AsyncIterable<Uint8Array>,
+    bounds: { readonly size?: number; readonly most: number },
+  ): Promise<number>;
   /** How much of an upload is here. */
   uploadedOf(digest: string): Promise<number>;
   /** Appends one chunk. `isWhole` when that made the file complete and it has its digest. */
-  append(digest: string, chunk: Uint8Array, at: { readonly offset: number; readonly total: number }): Promise<{ readonly offset: number; readonly isWhole: boolean }>;
+  append(
+    digest: string,
+    chunk: Uint8Array,
+    at: { readonly offset: number; readonly total: number },
+  ): Promise<{ readonly offset: number; readonly isWhole: boolean }>;
   /** The bytes from `start` up to and including `end`. */
   read(digest: string, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
 }

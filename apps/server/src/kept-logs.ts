@@ -15,7 +15,10 @@ export interface KeptLogs {
   /** Appends where `offset` says; bytes that are here already are skipped. @returns how much is here then. */
   append(name: LogName, offset: number, bytes: Uint8Array, most: number): Promise<number>;
   /** Durable when it resolves. */
-  keepShort(job: string, logs: readonly { readonly name: LogName; readonly bytes: Uint8Array }[]): Promise<void>;
+  keepShort(
+    job: string,
+    logs: readonly { readonly name: LogName; readonly bytes: Uint8Array }[],
+  ): Promise<void>;
   /** Makes what was appended durable and says its digest; null without any. */
   seal(name: LogName): Promise<{ readonly size: number; readonly digest: string } | null>;
   /** The same bytes under another attempt's name. */

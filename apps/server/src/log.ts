@@ -14,7 +14,12 @@ export function logLines(write: (line: string) => void, now: () => number): Log 
 function plainly(_key: string, value: unknown): unknown {
   if (value instanceof Error) {
     const code: unknown = Reflect.get(value, 'code');
-    return { name: value.name, message: value.message, ...(typeof code === 'string' && { code }), stack: value.stack };
+    return {
+      name: value.name,
+      message: value.message,
+      ...(typeof code === 'string' && { code }),
+      stack: value.stack,
+    };
   }
   return typeof value === 'bigint' ? String(value) : value;
 }

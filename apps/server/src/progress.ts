@@ -21,10 +21,11 @@ export function openProgress(): ProgressBoard {
       const key = `${job}.${index}`;
       said.delete(key);
       said.set(key, { attempt, progress });
-      if (said.size > MOST) for (const oldest of said.keys()) {
-        said.delete(oldest);
-        break;
-      }
+      if (said.size > MOST)
+        for (const oldest of said.keys()) {
+          said.delete(oldest);
+          break;
+        }
       for (const listener of listeners) listener(job, index);
     },
     of(job, index, attempt) {

@@ -15,11 +15,17 @@ declare module 'fastify' {
 
 /** A route without a declared policy does not exist: the server does not start. */
 export function checkPolicy(
-  route: { readonly method: string | string[]; readonly url: string; readonly config?: { readonly policy?: Policy; readonly group?: Group } | undefined },
+  route: {
+    readonly method: string | string[];
+    readonly url: string;
+    readonly config?: { readonly policy?: Policy; readonly group?: Group } | undefined;
+  },
   allowed: readonly Policy[],
 ): asserts route is { method: string; url: string; config: { policy: Policy; group: Group } } {
   const { policy, group } = route.config ?? {};
   if (policy === undefined || group === undefined || !allowed.includes(policy)) {
-    throw new TypeError(`The route ${String(route.method)} ${route.url} declares no policy of ${allowed.join(', ')} and group: nobody may use it.`);
+    throw new TypeError(
+      `The route ${String(route.method)} ${route.url} declares no policy of ${allowed.join(', ')} and group: nobody may use it.`,
+    );
   }
 }

@@ -14,7 +14,11 @@ export interface Certificates {
   /** Issuing certificate, DER. */
   readonly issuing: Uint8Array;
   /** The server's own leaf for these names: the stored one while it fits and is young, else a new one. */
-  ownLeaf(cluster: string, name: string, names: HostNames): Promise<OwnCertificate & { readonly notAfter: number }>;
+  ownLeaf(
+    cluster: string,
+    name: string,
+    names: HostNames,
+  ): Promise<OwnCertificate & { readonly notAfter: number }>;
   issueAgentLeaf(asked: AgentLeafAsked): Promise<IssuedLeaf>;
 }
 
@@ -28,7 +32,14 @@ export interface AgentLeafAsked {
 interface Stored {
   readonly root: string;
   readonly issuing: string;
-  readonly leaf: (OwnCertificate & { readonly cluster: string; readonly name: string; readonly names: HostNames; readonly notAfter: number }) | null;
+  readonly leaf:
+    | (OwnCertificate & {
+        readonly cluster: string;
+        readonly name: string;
+        readonly names: HostNames;
+        readonly notAfter: number;
+      })
+    | null;
 }
 
 const YOUNG_MS = 20 * 86_400_000;
@@ -42,7 +53,8 @@ export async function keepCertificates(
   let stored = await readStored(file);
   let opening: Promise<Authority> | null = null;
 
-  const authority = async (): Promise<Authority> => await (opening ??= openAuthority(paths, clock, randomBytes));
+  const authority = async (): Promise<Authority> =>
+    await (opening ??= openAuthority(paths, clock, randomBytes));
   const store = async (next: Stored): Promise<void> => {
     await writeFile(`${file}.new`, JSON.stringify(next), { mode: 0o600 });
     await rename(`${file}.new`, file);
@@ -50,7 +62,11 @@ export async function keepCertificates(
   };
   if (!stored) {
     const { rootCertificate, issuingCertificate } = await authority();
-    await store({ root: encodeBase64(rootCertificate), issuing: encodeBase64(issuingCertificate), leaf: null });
+    await store({
+      root: encodeBase64(rootCertificate),
+      issuing: encodeBase64(issuingCertificate),
+      leaf: null,
+    });
   }
   const bytesOf = (text: string | undefined): Uint8Array => decodeBase64(text ?? '') ?? new Uint8Array();
 
@@ -60,12 +76,23 @@ export async function keepCertificates(
 
     async ownLeaf(cluster, name, names) {
       const leaf = stored?.leaf;
-      const fits = leaf?.cluster === cluster && leaf.name === name && JSON.stringify(leaf.names) === JSON.stringify(names);
+      const fits =
+        leaf?.cluster === cluster &&
+        leaf.name === name &&
+        JSON.stringify(leaf.names) === JSON.stringify(names);
       if (leaf && fits && leaf.notAfter - clock.now() > YOUNG_MS) return leaf;
       const { issueLeaf, leafTimes, newSerial } = await import('@writ/trust/authority');
       const { privateKeyPem, publicKeySpki } = createTlsKey();
       const times = leafTimes('server', clock.now());
-      const request = { cluster, name, role: 'server', publicKeySpki, ...names, ...times, serial: newSerial(randomBytes) } as const;
+      const request = {
+        cluster,
+        name,
+        role: 'server',
+        publicKeySpki,
+        ...names,
+        ...times,
+        serial: newSerial(randomBytes),
+      } as const;
       const { chainPem } = await issueLeaf(await authority(), request, () => false);
       const made = { cluster, name, names, chainPem, privateKeyPem, notAfter: times.notAfter };
       await store({ root: stored?.root ?? '', issuing: stored?.issuing ?? '', leaf: made });
@@ -75,15 +102,29 @@ export async function keepCertificates(
     async issueAgentLeaf({ cluster, name, publicKeySpki }) {
       const { issueLeaf, leafTimes, newSerial } = await import('@writ/trust/authority');
       const times = leafTimes('agent', clock.now());
-      const request = { cluster, name, role: 'agent', publicKeySpki, dnsNames: [], ipAddresses: [], ...times, serial: newSerial(randomBytes) } as const;
+      const request = {
+        cluster,
+        name,
+        role: 'agent',
+        publicKeySpki,
+        dnsNames: [],
+        ipAddresses: [],
+        ...times,
+        serial: newSerial(randomBytes),
+      } as const;
       // That a key is certified for one agent only is a unique constraint of the store.
       return await issueLeaf(await authority(), request, () => false);
     },
   };
 }
 
-async function openAuthority(paths: StatePaths, clock: Clock, randomBytes: (size: number) => Uint8Array): Promise<Authority> {
-  const { createAuthority, loadAuthority, loadOrCreateSecret, saveAuthority } = await import('@writ/trust/authority');
+async function openAuthority(
+  paths: StatePaths,
+  clock: Clock,
+  randomBytes: (size: number) => Uint8Array,
+): Promise<Authority> {
+  const { createAuthority, loadAuthority, loadOrCreateSecret, saveAuthority } =
+    await import('@writ/trust/authority');
   const secret = await loadOrCreateSecret(paths.authoritySecret, randomBytes);
   try {
     return await loadAuthority(paths.authority, secret);
@@ -101,7 +142,11 @@ async function readStored(file: string): Promise<Stored | null> {
     return stored;
   } catch (error) {
     // Absent or torn: it is made again from the authority.
-    if (error instanceof SyntaxError || (error instanceof Error && 'code' in error && error.code === 'ENOENT')) return null;
+    if (
+      error instanceof SyntaxError ||
+      (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+    )
+      return null;
     throw error;
   }
 }

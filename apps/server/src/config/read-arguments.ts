@@ -9,9 +9,19 @@ export function readArguments(argv: readonly string[]): ServerOptions {
   try {
     ({ values } = parse(argv));
   } catch (cause) {
-    throw new StartError('options.wrong', `${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new StartError('options.wrong', `${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
-  const { state, port, 'agent-port': agentPort, host, name, 'host-name': hostNames, 'lease-seconds': lease } = values;
+  const {
+    state,
+    port,
+    'agent-port': agentPort,
+    host,
+    name,
+    'host-name': hostNames,
+    'lease-seconds': lease,
+  } = values;
   const faults: string[] = [];
   const portOf = (flag: string, given: string | undefined): number | undefined => {
     if (given === undefined) return undefined;
@@ -22,10 +32,13 @@ export function readArguments(argv: readonly string[]): ServerOptions {
   const peoplePort = portOf('--port', port);
   const agentsPort = portOf('--agent-port', agentPort);
   const leaseSeconds = lease === undefined ? undefined : Number(lease);
-  if (leaseSeconds !== undefined && !(leaseSeconds >= 0.2 && leaseSeconds <= 3_600)) faults.push(`--lease-seconds is a number from 0.2 to 3600, not “${lease}”`);
-  if (name !== undefined && !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) faults.push(`--name has small letters, digits and hyphens, not “${name}”`);
+  if (leaseSeconds !== undefined && !(leaseSeconds >= 0.2 && leaseSeconds <= 3_600))
+    faults.push(`--lease-seconds is a number from 0.2 to 3600, not “${lease}”`);
+  if (name !== undefined && !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
+    faults.push(`--name has small letters, digits and hyphens, not “${name}”`);
   if (state === undefined || state === '') faults.push('--state names the state folder');
-  if (state === undefined || faults.length > 0) throw new StartError('options.wrong', `${faults.join('; ')}.`);
+  if (state === undefined || faults.length > 0)
+    throw new StartError('options.wrong', `${faults.join('; ')}.`);
   return {
     state,
     ...(peoplePort !== undefined && { peoplePort }),
@@ -40,7 +53,15 @@ export function readArguments(argv: readonly string[]): ServerOptions {
     return parseArgs({
       args: [...args],
       strict: true,
-      options: { state: text, port: text, 'agent-port': text, host: text, name: text, 'host-name': { type: 'string', multiple: true }, 'lease-seconds': text },
+      options: {
+        state: text,
+        port: text,
+        'agent-port': text,
+        host: text,
+        name: text,
+        'host-name': { type: 'string', multiple: true },
+        'lease-seconds': text,
+      },
     });
   }
 }

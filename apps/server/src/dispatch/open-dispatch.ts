@@ -64,7 +64,14 @@ export async function openDispatch(parts: {
     place.held += max;
     place.asking += 1;
     const by = { actor: 'server', source: 'dispatch', now: clock.now() };
-    const asking = { identity: place.taker.identity, classes: asked, max, leaseSeconds, excluded: [...place.excluded], by };
+    const asking = {
+      identity: place.taker.identity,
+      classes: asked,
+      max,
+      leaseSeconds,
+      excluded: [...place.excluded],
+      by,
+    };
     store.leases
       .claim(asking)
       .then((jobs) => {
@@ -92,17 +99,22 @@ export async function openDispatch(parts: {
   function serve(): void {
     if (isClosed || hot.size === 0) return;
     // Who has a free slot comes before who would only queue, so that an array is spread first.
-    const free = places.filter((place) => place.asking === 0 && freeSlots(place) > 0 && hotOf(place).length > 0).slice(0, WAVE);
+    const free = places
+      .filter((place) => place.asking === 0 && freeSlots(place) > 0 && hotOf(place).length > 0)
+      .slice(0, WAVE);
     for (const place of free) {
       // Alone, an agent may take its whole window at once.
       claim(place, places.length === 1 ? place.credits : freeSlots(place));
     }
     if (free.length > 0) return;
-    const queueing = places.filter((place) => place.asking === 0 && place.credits > 0 && hotOf(place).length > 0).slice(0, WAVE);
+    const queueing = places
+      .filter((place) => place.asking === 0 && place.credits > 0 && hotOf(place).length > 0)
+      .slice(0, WAVE);
     for (const place of queueing) claim(place, place.credits);
   }
 
-  const isStarving = (place: Place): boolean => place.asking === 0 && freeSlots(place) > 0 && hotOf(place).length === 0;
+  const isStarving = (place: Place): boolean =>
+    place.asking === 0 && freeSlots(place) > 0 && hotOf(place).length === 0;
   const isQueueing = (place: Place): boolean => place.held > place.slots;
 
   /** An agent has nothing while another has work that it has not started. */
@@ -127,7 +139,9 @@ export async function openDispatch(parts: {
 
   const lookAgain = async (): Promise<void> => {
     for (const id of await store.jobs.classesWithWork(clock.now())) {
-      if (!classes.has(id)) for (const { id: other, class: text } of await store.jobs.listClasses()) if (!classes.has(other)) addClass(other, text);
+      if (!classes.has(id))
+        for (const { id: other, class: text } of await store.jobs.listClasses())
+          if (!classes.has(other)) addClass(other, text);
       addWork(id);
     }
     serve();
@@ -160,7 +174,17 @@ export async function openDispatch(parts: {
     serve,
 
     sit(taker) {
-      const place: Place = { taker, facts: null, slots: 0, megaflops: 0, credits: 0, held: 0, asking: 0, eligible: new Set(), excluded: new Set() };
+      const place: Place = {
+        taker,
+        facts: null,
+        slots: 0,
+        megaflops: 0,
+        credits: 0,
+        held: 0,
+        asking: 0,
+        eligible: new Set(),
+        excluded: new Set(),
+      };
       places.push(place);
       return {
         describe(facts, slots, megaflops) {

@@ -13,7 +13,10 @@ export interface RequirementClass {
 /** One spelling for one class: lists whose sequence means nothing are sorted. */
 export function classText(order: Order): string {
   const { facts, labels, agents, excluded, notAdmitted } = order.machine;
-  const platforms = order.runs.is === 'command' ? order.runs.variants.map(({ platform: { os, arch } }) => ({ os, arch })) : [];
+  const platforms =
+    order.runs.is === 'command'
+      ? order.runs.variants.map(({ platform: { os, arch } }) => ({ os, arch }))
+      : [];
   const asked: RequirementClass = {
     queue: order.queue,
     profile: order.profile,

@@ -1,7 +1,19 @@
 import type { TLSSocket } from 'node:tls';
-import { type CertificateReply, enrolAdmitCheck, enrolAskCheck, type EnrolReply, type Envelope } from '@writ/contract';
+import {
+  type CertificateReply,
+  enrolAdmitCheck,
+  enrolAskCheck,
+  type EnrolReply,
+  type Envelope,
+} from '@writ/contract';
 import type { Store } from '@writ/store';
-import { checkInviteTime, judgeAdmission, judgeCertificateRequest, judgeInvite, TrustError } from '@writ/trust';
+import {
+  checkInviteTime,
+  judgeAdmission,
+  judgeCertificateRequest,
+  judgeInvite,
+  TrustError,
+} from '@writ/trust';
 import type { Admit } from '../admit.ts';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
@@ -13,7 +25,10 @@ export interface EnrolParts {
   readonly log: Log;
   readonly cluster: Cluster;
   readonly admit: Admit;
-  readonly giveLeaf: (request: Envelope, asked: { readonly source: string }) => Promise<{ readonly chain: readonly string[]; readonly notAfter: number }>;
+  readonly giveLeaf: (
+    request: Envelope,
+    asked: { readonly source: string },
+  ) => Promise<{ readonly chain: readonly string[]; readonly notAfter: number }>;
 }
 
 export interface Enrolment {
@@ -50,7 +65,13 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
       const source = socket.remoteAddress ?? '';
       socket.on('error', () => {});
       if (open.size >= MOST_AT_ONCE || isTooOften(source)) {
-        socket.end(lineOf({ is: 'refused', code: 'request.rate', detail: 'Too many machines are joining from there. Try again in a minute.' }));
+        socket.end(
+          lineOf({
+            is: 'refused',
+            code: 'request.rate',
+            detail: 'Too many machines are joining from there. Try again in a minute.',
+          }),
+        );
         return;
       }
       open.add(socket);
@@ -62,7 +83,10 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
       converse(socket, source).catch((error: unknown) => {
         if (socket.destroyed) return;
         const isRefusal = error instanceof TrustError;
-        log(isRefusal ? 'warning' : 'error', 'enrol.refused', { source, error: isRefusal ? `${error.code}: ${error.message}` : error });
+        log(isRefusal ? 'warning' : 'error', 'enrol.refused', {
+          source,
+          error: isRefusal ? `${error.code}: ${error.message}` : error,
+        });
         const code = isRefusal ? error.code : 'server.failed';
         const detail = isRefusal ? error.message.slice(0, 1_000) : 'The server failed. Its log says why.';
         socket.end(lineOf({ is: 'refused', code, detail }));
@@ -84,19 +108,35 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
       return;
     }
     const invite = await store.trust.findInvite(ask.inviteKey);
-    if (!invite || invite.revoked !== null) throw new TrustError('invite.unknown', 'This invite is not known here. Ask for a new one (writ invite).');
+    if (!invite || invite.revoked !== null)
+      throw new TrustError(
+        'invite.unknown',
+        'This invite is not known here. Ask for a new one (writ invite).',
+      );
     const judged = judgeInvite(invite.envelope, cluster.sets());
     // One that was used may be asked for again: its answer may have been lost.
     if (invite.admission === null) checkInviteTime(judged.invite, clock.now());
     const sets = cluster.sets().chain;
-    if (!sets.some((set) => set.digest === ask.set)) throw new TrustError('invite.set_unknown', 'The signer set that this invite pins is not known here.');
-    socket.write(lineOf({ is: 'offer', sets: sets.map((set) => set.envelope), freshness: cluster.freshness(), invite: invite.envelope }));
+    if (!sets.some((set) => set.digest === ask.set))
+      throw new TrustError('invite.set_unknown', 'The signer set that this invite pins is not known here.');
+    socket.write(
+      lineOf({
+        is: 'offer',
+        sets: sets.map((set) => set.envelope),
+        freshness: cluster.freshness(),
+        invite: invite.envelope,
+      }),
+    );
 
     const { admission, request } = await read(lines, enrolAdmitCheck);
     const by = { actor: `invite:${invite.digest}`, source, now: clock.now() };
     const agent = judgeAdmission(admission, invite.envelope, cluster.sets());
     const asking = judgeCertificateRequest(request, cluster.sets().cluster);
-    if (asking.identity !== agent.identity) throw new TrustError('request.identity_other', 'The certificate request is by another identity key than the admission.');
+    if (asking.identity !== agent.identity)
+      throw new TrustError(
+        'request.identity_other',
+        'The certificate request is by another identity key than the admission.',
+      );
     await parts.admit(admission, invite, by);
     const certificate = await parts.giveLeaf(request, { source });
     socket.end(lineOf(admitted(certificate, agent.digest)));
@@ -105,7 +145,10 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
 }
 
 const lineOf = (message: EnrolReply): string => `${JSON.stringify(message)}\n`;
-const admitted = (certificate: { readonly chain: readonly string[]; readonly notAfter: number }, admission: string): EnrolReply => {
+const admitted = (
+  certificate: { readonly chain: readonly string[]; readonly notAfter: number },
+  admission: string,
+): EnrolReply => {
   const reply: CertificateReply = { chain: [...certificate.chain], notAfter: certificate.notAfter };
   return { is: 'admitted', certificate: reply, admission };
 };
@@ -119,7 +162,8 @@ async function read<T>(lines: AsyncGenerator<string>, check: { is(value: unknown
   } catch {
     throw new TrustError('enrol.malformed', 'A message is not JSON.');
   }
-  if (!check.is(value)) throw new TrustError('enrol.malformed', 'A message does not have its shape, or came out of turn.');
+  if (!check.is(value))
+    throw new TrustError('enrol.malformed', 'A message does not have its shape, or came out of turn.');
   return value;
 }
 

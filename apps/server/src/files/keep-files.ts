@@ -27,10 +27,17 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
 
   const pathOf = (digest: string): string => {
     const [, first, rest] = DIGEST.exec(digest) ?? [];
-    if (first === undefined || rest === undefined) throw new ServerError('not_found', `“${digest}” is not the digest of a file.`);
+    if (first === undefined || rest === undefined)
+      throw new ServerError('not_found', `“${digest}” is not the digest of a file.`);
     return join(folder, first, rest);
   };
-  const uploadPath = (digest: string): string => join(uploads, pathOf(digest).slice(folder.length + 1).replace('/', ''));
+  const uploadPath = (digest: string): string =>
+    join(
+      uploads,
+      pathOf(digest)
+        .slice(folder.length + 1)
+        .replace('/', ''),
+    );
   const sizeOf = async (digest: string): Promise<number | null> =>
     await stat(pathOf(digest)).then(
       (found) => found.size,
@@ -68,7 +75,10 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
     const path = uploadPath(digest);
     const here = await uploadedOf(digest);
     if (here !== offset) {
-      throw new ServerError('conflict.state', `${here} bytes of this file are here; go on from there, not from ${offset}.`);
+      throw new ServerError(
+        'conflict.state',
+        `${here} bytes of this file are here; go on from there, not from ${offset}.`,
+      );
     }
     if (offset + chunk.length > total) {
       await rm(path, { force: true });
@@ -90,7 +100,10 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
     const digestHere = upload.hash.digest();
     if (digestHere !== digest) {
       await rm(path, { force: true });
-      throw new ServerError('file.digest_wrong', `The bytes that came have the digest ${digestHere}. Send the file again from its beginning.`);
+      throw new ServerError(
+        'file.digest_wrong',
+        `The bytes that came have the digest ${digestHere}. Send the file again from its beginning.`,
+      );
     }
     await settle(path, digest);
     return { offset: total, isWhole: true };
@@ -99,7 +112,8 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
   return {
     sizeOf,
     uploadedOf,
-    append: async (digest, chunk, at) => await inTurn(digest, async () => await appendChunk(digest, chunk, at)),
+    append: async (digest, chunk, at) =>
+      await inTurn(digest, async () => await appendChunk(digest, chunk, at)),
 
     async receive(digest, source, { size, most }) {
       const target = pathOf(digest);
@@ -110,7 +124,8 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
         if (size !== undefined && got.size !== size) {
           throw new ServerError('file.digest_wrong', `${got.size} bytes came instead of ${size}.`);
         }
-        if (got.digest !== digest) throw new ServerError('file.digest_wrong', `The bytes that came have the digest ${got.digest}.`);
+        if (got.digest !== digest)
+          throw new ServerError('file.digest_wrong', `The bytes that came have the digest ${got.digest}.`);
         await handle.sync();
         await handle.close();
         await mkdir(join(target, '..'), { recursive: true, mode: 0o700 });
@@ -127,10 +142,11 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
     async *read(digest, { start, end }) {
       const handle = await open(pathOf(digest), 'r');
       try {
-        for (let at = start; at <= end; ) {
+        for (let at = start; at <= end;) {
           const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at + 1));
           const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-          if (bytesRead === 0) throw new ServerError('server.failed', 'A stored file is shorter than it was.');
+          if (bytesRead === 0)
+            throw new ServerError('server.failed', 'A stored file is shorter than it was.');
           at += bytesRead;
           yield buffer.subarray(0, bytesRead);
         }
@@ -155,7 +171,11 @@ export async function removeOldUploads(folder: string, before: number): Promise<
   return removed;
 }
 
-async function writeAll(handle: FileHandle, source: AsyncIterable<Uint8Array>, most: number): Promise<{ size: number; digest: string }> {
+async function writeAll(
+  handle: FileHandle,
+  source: AsyncIterable<Uint8Array>,
+  most: number,
+): Promise<{ size: number; digest: string }> {
   const hash = startDigest();
   let size = 0;
   for await (const chunk of source) {
@@ -168,13 +188,19 @@ async function writeAll(handle: FileHandle, source: AsyncIterable<Uint8Array>, m
 }
 
 /** The digest so far is in memory; after a restart it is taken from the disk. */
-async function hashUpTo(hashes: Map<string, Upload>, digest: string, path: string, offset: number): Promise<Upload> {
+async function hashUpTo(
+  hashes: Map<string, Upload>,
+  digest: string,
+  path: string,
+  offset: number,
+): Promise<Upload> {
   const known = hashes.get(digest);
   if (known?.offset === offset) return known;
   const upload: Upload = { hash: startDigest(), offset };
   if (offset > 0) {
     const handle = await open(path, 'r');
-    for await (const chunk of handle.createReadStream({ highWaterMark: READ_BYTES })) upload.hash.update(chunk);
+    for await (const chunk of handle.createReadStream({ highWaterMark: READ_BYTES }))
+      upload.hash.update(chunk);
   }
   hashes.set(digest, upload);
   return upload;
@@ -183,7 +209,12 @@ async function hashUpTo(hashes: Map<string, Upload>, digest: string, path: strin
 function asStorageFault(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new ServerError('storage.full', 'The disk of this server is full. Remove something, then send the file again.', [], { cause: error });
+  return new ServerError(
+    'storage.full',
+    'The disk of this server is full. Remove something, then send the file again.',
+    [],
+    { cause: error },
+  );
 }
 
 async function syncFolder(folder: string): Promise<void> {

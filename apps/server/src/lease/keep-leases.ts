@@ -18,7 +18,9 @@ export function keepLeases(parts: {
   readonly log: Log;
   readonly leaseSeconds: number;
   /** Work came back, or agents lost theirs. */
-  readonly onReleased: (tasks: readonly { readonly job: string; readonly index: number; readonly identity: string }[]) => void;
+  readonly onReleased: (
+    tasks: readonly { readonly job: string; readonly index: number; readonly identity: string }[],
+  ) => void;
 }): LeaseKeeper {
   const { store, clock, log, leaseSeconds, onReleased } = parts;
   const stops = new Set<() => void>();
@@ -40,7 +42,7 @@ export function keepLeases(parts: {
   again(Math.min(1_000, Math.max(20, leaseSeconds * 200)), 'lease.lapse_failed', async () => {
     const due = await store.leases.nextLapse();
     if (due === null || due > clock.now()) return;
-    for (let isMore = true; isMore; ) {
+    for (let isMore = true; isMore;) {
       const released = await store.leases.lapse(by());
       isMore = released.isMore;
       if (released.tasks.length === 0) continue;
@@ -51,7 +53,7 @@ export function keepLeases(parts: {
   again(EXPIRY_MS, 'order.expire_failed', async () => {
     const due = await store.leases.nextExpiry();
     if (due === null || due >= clock.now()) return;
-    for (let isMore = true; isMore; ) {
+    for (let isMore = true; isMore;) {
       const expired = await store.leases.expire(by());
       isMore = expired.isMore;
       if (expired.jobs.length > 0) log('note', 'order.expired', { jobs: expired.jobs.length });

@@ -31,7 +31,8 @@ export function sendLines(to: Writable, onFault: (fault: LineFault) => void): Li
     const text = waiting.join('');
     waiting = [];
     to.write(text);
-    if (to.writableLength > MOST_WAITING_BYTES) onFault(new LineFault('link.slow', 'The peer does not read what it is sent.'));
+    if (to.writableLength > MOST_WAITING_BYTES)
+      onFault(new LineFault('link.slow', 'The peer does not read what it is sent.'));
   };
 
   return {
@@ -53,7 +54,11 @@ export function sendLines(to: Writable, onFault: (fault: LineFault) => void): Li
 }
 
 /** Calls `onLines` with all messages that arrived together. */
-export function readLines(from: Readable, onLines: (messages: unknown[]) => void, onFault: (fault: LineFault) => void): void {
+export function readLines(
+  from: Readable,
+  onLines: (messages: unknown[]) => void,
+  onFault: (fault: LineFault) => void,
+): void {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let isOver = false;
@@ -70,7 +75,8 @@ export function readLines(from: Readable, onLines: (messages: unknown[]) => void
     if (last === -1) {
       rest.push(chunk);
       restBytes += chunk.length;
-      if (restBytes > MOST_LINE_BYTES) fail(new LineFault('link.line_too_long', `A message has more than ${MOST_LINE_BYTES} bytes.`));
+      if (restBytes > MOST_LINE_BYTES)
+        fail(new LineFault('link.line_too_long', `A message has more than ${MOST_LINE_BYTES} bytes.`));
       return;
     }
     const text = Buffer.concat([...rest, chunk.subarray(0, last)]).toString('utf8');

@@ -1,7 +1,17 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { BOUNDS, Digest, Envelope, Id, LINK_ROUTES, oneOf, shape, Type, type Envelope as SignedEnvelope } from '@writ/contract';
+import {
+  BOUNDS,
+  Digest,
+  Envelope,
+  Id,
+  LINK_ROUTES,
+  oneOf,
+  shape,
+  Type,
+  type Envelope as SignedEnvelope,
+} from '@writ/contract';
 import { isLeafCurrent, type PeerIdentity } from '@writ/trust/certificates';
 import { TrustError } from '@writ/trust';
 import fastify from 'fastify';
@@ -99,7 +109,9 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     }
   });
   // Streams: read by their route, under its own bounds.
-  app.addContentTypeParser(['application/x-ndjson', 'application/octet-stream'], (_request, payload, done) => done(null, payload));
+  app.addContentTypeParser(['application/x-ndjson', 'application/octet-stream'], (_request, payload, done) =>
+    done(null, payload),
+  );
 
   app.decorateRequest('connection', null);
   app.addHook('onRoute', (route) => {
@@ -115,14 +127,18 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     if (error instanceof TrustError) return reply.code(422).send({ code: error.code, detail: error.message });
     return reply.code(known.status).send({ code: known.code, detail: known.message });
   });
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ code: 'not_found', detail: 'There is no such route.' }));
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ code: 'not_found', detail: 'There is no such route.' }),
+  );
 
   /** On each request: the certificate is still in time, and its agent was neither banned nor revoked. */
   const connectionOf = (request: Asked): Connection => {
     const session = sessionOf(request);
     const connection = session && connections.get(session);
     if (!connection) throw new ServerError('auth.required', 'This connection has no identity.');
-    const answer = isLeafCurrent(connection.peer, clock.now()) ? members.mayStillAct(connection.member) : 'expired';
+    const answer = isLeafCurrent(connection.peer, clock.now())
+      ? members.mayStillAct(connection.member)
+      : 'expired';
     if (answer !== true) {
       cut(connection, `certificate.${answer}`);
       throw new ServerError('auth.refused', `The certificate of ${connection.peer.name} is ${answer}.`);
@@ -137,7 +153,8 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     setImmediate(() => connection.session.destroy());
   };
   members.onStopped((identity) => {
-    for (const connection of connections.values()) if (connection.member.identity === identity) cut(connection, 'certificate.banned');
+    for (const connection of connections.values())
+      if (connection.member.identity === identity) cut(connection, 'certificate.banned');
   });
 
   server.on('session', (session: ServerHttp2Session) => {
@@ -148,7 +165,9 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     }
     connections.set(session, connection);
     session.setLocalWindowSize(WINDOW_BYTES);
-    session.on('error', (error) => log('debug', 'link.session_error', { agent: connection.peer.name, error }));
+    session.on('error', (error) =>
+      log('debug', 'link.session_error', { agent: connection.peer.name, error }),
+    );
     session.on('close', () => connections.delete(session));
   });
   server.on('sessionError', () => {});
@@ -241,7 +260,11 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     const size = (await mayRead(linkOf(connection), digest)) ? await files.sizeOf(digest) : null;
     if (size === null) throw new ServerError('not_found', 'None of your leases names such a file.');
     void reply.header('content-length', size).type('application/octet-stream');
-    return await reply.send(size === 0 ? Buffer.alloc(0) : Readable.from(files.read(digest, { start: 0, end: size - 1 }), { objectMode: false }));
+    return await reply.send(
+      size === 0
+        ? Buffer.alloc(0)
+        : Readable.from(files.read(digest, { start: 0, end: size - 1 }), { objectMode: false }),
+    );
   });
 
   /** Inputs of the orders under which it holds a task now, and what their manifests list. */
@@ -250,30 +273,65 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     return false;
   };
 
-  app.put(LINK_ROUTES.file, { config, schema: { params: FileParams }, bodyLimit: Number.MAX_SAFE_INTEGER }, async (request, reply) => {
-    const { member, source, held } = heldBy(request);
-    const { digest } = request.params as { digest: string };
-    const known = (await Promise.all(held.jobs().map(async (job) => await orders.find(job)))).filter((order) => order !== null);
-    if (known.length === 0) throw new ServerError('not_found', 'You hold no task that could have outputs.');
-    const most = Math.max(...known.map(({ order }) => order.limits.outputBytes));
-    const size = (await files.sizeOf(digest)) ?? (await files.receive(digest, request.body as AsyncIterable<Uint8Array>, { most }));
-    const by = { actor: `agent:${member.name}`, source, now: clock.now() };
-    for (const project of new Set(known.map(({ order }) => order.project))) await store.files.addFile({ digest, size }, project, by);
-    return await reply.code(204).send();
-  });
+  app.put(
+    LINK_ROUTES.file,
+    { config, schema: { params: FileParams }, bodyLimit: Number.MAX_SAFE_INTEGER },
+    async (request, reply) => {
+      const { member, source, held } = heldBy(request);
+      const { digest } = request.params as { digest: string };
+      const known = (await Promise.all(held.jobs().map(async (job) => await orders.find(job)))).filter(
+        (order) => order !== null,
+      );
+      if (known.length === 0) throw new ServerError('not_found', 'You hold no task that could have outputs.');
+      const most = Math.max(...known.map(({ order }) => order.limits.outputBytes));
+      const size =
+        (await files.sizeOf(digest)) ??
+        (await files.receive(digest, request.body as AsyncIterable<Uint8Array>, { most }));
+      const by = { actor: `agent:${member.name}`, source, now: clock.now() };
+      for (const project of new Set(known.map(({ order }) => order.project)))
+        await store.files.addFile({ digest, size }, project, by);
+      return await reply.code(204).send();
+    },
+  );
 
-  const LogParams = shape({ job: Id, index: Type.String({ pattern: '^\\d{1,15}$' }), attempt: Type.String({ pattern: '^\\d{1,3}$' }), stream: oneOf('stdout', 'stderr') });
+  const LogParams = shape({
+    job: Id,
+    index: Type.String({ pattern: '^\\d{1,15}$' }),
+    attempt: Type.String({ pattern: '^\\d{1,3}$' }),
+    stream: oneOf('stdout', 'stderr'),
+  });
   app.post(
     LINK_ROUTES.log,
-    { config, schema: { params: LogParams, querystring: shape({ offset: Type.String({ pattern: '^\\d{1,15}$' }) }) }, bodyLimit: LOG_CHUNK_BYTES },
+    {
+      config,
+      schema: { params: LogParams, querystring: shape({ offset: Type.String({ pattern: '^\\d{1,15}$' }) }) },
+      bodyLimit: LOG_CHUNK_BYTES,
+    },
     async (request, reply) => {
-      const params = request.params as { job: string; index: string; attempt: string; stream: 'stdout' | 'stderr' };
-      const name = { job: params.job, index: Number(params.index), attempt: Number(params.attempt), stream: params.stream };
+      const params = request.params as {
+        job: string;
+        index: string;
+        attempt: string;
+        stream: 'stdout' | 'stderr';
+      };
+      const name = {
+        job: params.job,
+        index: Number(params.index),
+        attempt: Number(params.attempt),
+        stream: params.stream,
+      };
       const offset = Number((request.query as { offset: string }).offset);
-      const known = linkOf(findConnection(request)).holds(name.job, name.index, name.attempt) ? await orders.find(name.job) : null;
+      const known = linkOf(findConnection(request)).holds(name.job, name.index, name.attempt)
+        ? await orders.find(name.job)
+        : null;
       if (!known) throw new ServerError('not_found', 'You hold no such task.');
       const bytes = await readBounded(request.body as AsyncIterable<Uint8Array>, LOG_CHUNK_BYTES);
-      const size = await logs.append(name, offset, bytes, known.order.limits.logBytes + BOUNDS.inlineLogBytes);
+      const size = await logs.append(
+        name,
+        offset,
+        bytes,
+        known.order.limits.logBytes + BOUNDS.inlineLogBytes,
+      );
       return reply.send({ size });
     },
   );
@@ -289,7 +347,10 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
         else link.send({ is: 'ping', n: 0 });
       }
       const identities = [...links.keys()];
-      if (identities.length > 0) store.trust.markSeen(identities, now).catch((error: unknown) => log('error', 'link.seen_failed', { error }));
+      if (identities.length > 0)
+        store.trust
+          .markSeen(identities, now)
+          .catch((error: unknown) => log('error', 'link.seen_failed', { error }));
       if (!isClosed) keepPinging();
     });
   };

@@ -69,7 +69,13 @@ interface OpenTask extends LeasedTask {
 
 const SEEN_AGAIN = 500;
 
-export function openLiveLink(parts: LinkParts, member: Member, source: string, lines: LineStream, cut: () => void): LiveLink {
+export function openLiveLink(
+  parts: LinkParts,
+  member: Member,
+  source: string,
+  lines: LineStream,
+  cut: () => void,
+): LiveLink {
   const { store, clock, log, cluster, orders, dispatch } = parts;
   const { identity } = member;
   const tasks = new Map<string, OpenTask>();
@@ -169,7 +175,10 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
 
   const hello = async (message: Extract<FromAgent, { is: 'hello' }>): Promise<void> => {
     if (message.link !== LINK_VERSION) {
-      close('link.version', `This server speaks version ${LINK_VERSION} of the link, the agent version ${message.link}. Update the older one.`);
+      close(
+        'link.version',
+        `This server speaks version ${LINK_VERSION} of the link, the agent version ${message.link}. Update the older one.`,
+      );
       return;
     }
     const agent = await store.trust.readAgent(identity);
@@ -177,7 +186,13 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
     if (message.seq < agent.receiptSeq) {
       // A rolled-back or cloned machine: it would use numbers again that stand for other results.
       const detail = `Receipt ${agent.receiptSeq} of this agent is stored here, and it says that its last is ${message.seq}: its folder was rolled back or copied.`;
-      await store.audit.record({ action: 'link.rolled_back', object: `agent:${member.name}`, outcome: 'refused', detail, by: by() });
+      await store.audit.record({
+        action: 'link.rolled_back',
+        object: `agent:${member.name}`,
+        outcome: 'refused',
+        detail,
+        by: by(),
+      });
       close('link.rolled_back', detail);
       return;
     }
@@ -185,7 +200,15 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
     seat = dispatch.sit({ identity, take, recall });
     const newest = cluster.newest();
     const epoch = cluster.record()?.epoch ?? 1;
-    send({ is: 'welcome', link: LINK_VERSION, writ: parts.version, server: parts.serverName, epoch, leaseSeconds: parts.leaseSeconds, set: newest });
+    send({
+      is: 'welcome',
+      link: LINK_VERSION,
+      writ: parts.version,
+      server: parts.serverName,
+      epoch,
+      leaseSeconds: parts.leaseSeconds,
+      set: newest,
+    });
     if (message.set.version !== newest.version) send({ is: 'set', set: newest });
     const freshness = cluster.freshness();
     if (freshness) send({ is: 'freshness', envelope: freshness });
@@ -209,7 +232,13 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
 
   const describe = async (envelope: Envelope): Promise<void> => {
     const said = judgeDescription(envelope, { cluster: cluster.sets().cluster, identity });
-    const facts: MachineFacts = { os: said.os, arch: said.arch, host: said.host, admitted: member.admitted, profiles: strictestFirst(said.profiles) };
+    const facts: MachineFacts = {
+      os: said.os,
+      arch: said.arch,
+      host: said.host,
+      admitted: member.admitted,
+      profiles: strictestFirst(said.profiles),
+    };
     described = { slots: said.slots, megaflops: said.megaflops };
     seat?.describe(facts, said.slots, said.megaflops);
     await store.trust.describeAgent(identity, envelope, by());
@@ -218,10 +247,11 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
   const renew = async (asked: readonly LeasedTask[]): Promise<void> => {
     const { kept, lost, cancelAsked } = await store.leases.renew(identity, asked, parts.leaseSeconds, by());
     if (isOver) return;
-    for (const task of kept) if (!tasks.has(keyOf(task))) {
-      open(task, true);
-      seat?.hold(1);
-    }
+    for (const task of kept)
+      if (!tasks.has(keyOf(task))) {
+        open(task, true);
+        seat?.hold(1);
+      }
     drop(lost);
     send({ is: 'renewed', tasks: kept.map(plain), lost: lost.map(plain) });
     for (const task of cancelAsked) send({ is: 'cancel', tasks: [plain(task)], how: task.how });
@@ -243,7 +273,11 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
         return watch(message.is, renew(message.tasks));
       case 'progress': {
         const { job, index, attempt } = message.task;
-        if (link.holds(job, index, attempt)) parts.progress.say(job, index, attempt, { thousandths: message.progress, message: message.message });
+        if (link.holds(job, index, attempt))
+          parts.progress.say(job, index, attempt, {
+            thousandths: message.progress,
+            message: message.message,
+          });
         return;
       }
       case 'description':
@@ -263,7 +297,8 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
   const started = async (begun: readonly LeasedTask[]): Promise<void> => {
     for (const task of begun) {
       const mine = tasks.get(keyOf(task));
-      if (mine && mine.token.n === task.token.n && mine.token.epoch === task.token.epoch) mine.isStarted = true;
+      if (mine && mine.token.n === task.token.n && mine.token.epoch === task.token.epoch)
+        mine.isStarted = true;
     }
     const { lost } = await store.leases.markStarted(identity, begun, by());
     if (lost.length === 0) return;
@@ -328,7 +363,8 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
       send({ is: 'renewed', tasks: [], lost: mine.slice(0, 8_192).map(plain) });
     },
     cancel: (stopped, how) => {
-      for (let at = 0; at < stopped.length; at += SEEN_AGAIN) send({ is: 'cancel', tasks: stopped.slice(at, at + SEEN_AGAIN).map(plain), how });
+      for (let at = 0; at < stopped.length; at += SEEN_AGAIN)
+        send({ is: 'cancel', tasks: stopped.slice(at, at + SEEN_AGAIN).map(plain), how });
     },
     holds: (job, index, attempt) => tasks.get(`${job}.${index}`)?.attempt === attempt,
     holdsJob: (job) => [...tasks.values()].some((task) => task.job === job),
@@ -339,7 +375,10 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
       for (const message of messages) {
         if (!fromAgentCheck.is(message)) {
           const [fault] = fromAgentCheck.faults(message);
-          close('link.malformed', `A message does not have its shape: ${fault?.pointer ?? ''} ${fault?.detail ?? ''}`);
+          close(
+            'link.malformed',
+            `A message does not have its shape: ${fault?.pointer ?? ''} ${fault?.detail ?? ''}`,
+          );
           return;
         }
         if (isOver) return;
@@ -355,7 +394,12 @@ export function openLiveLink(parts: LinkParts, member: Member, source: string, l
   return link;
 }
 
-const plain = ({ job, index, attempt, token }: LeasedTask): LeasedTask => ({ job, index, attempt, token: { epoch: token.epoch, n: token.n } });
+const plain = ({ job, index, attempt, token }: LeasedTask): LeasedTask => ({
+  job,
+  index,
+  attempt,
+  token: { epoch: token.epoch, n: token.n },
+});
 
 const STRICTEST = ['strict', 'user', 'bare'];
 function strictestFirst<P extends { readonly profile: string }>(profiles: readonly P[]): P[] {

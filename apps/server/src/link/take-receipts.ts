@@ -83,12 +83,20 @@ export function takeReceiptsWith(parts: {
     }
     onJudged(judged.map(({ predicate: { job, index } }) => ({ job, index })));
     if (fault) {
-      await store.audit.record({ action: 'receipt.forged', object: `agent:${member.name}`, outcome: 'refused', detail: `${fault.code}: ${fault.detail}`, by });
+      await store.audit.record({
+        action: 'receipt.forged',
+        object: `agent:${member.name}`,
+        outcome: 'refused',
+        detail: `${fault.code}: ${fault.detail}`,
+        by,
+      });
     }
     if (judged.length === 0) return { upTo: 0, refused: [], workAgain: [], excludedJobs: [], fault };
 
     // Most receipts have nothing to wait for: they reach the store in the turn in which they came.
-    const faults = judged.some(needsWait) ? await checkSlowly(judged, by) : judged.map((one) => checkFit(one));
+    const faults = judged.some(needsWait)
+      ? await checkSlowly(judged, by)
+      : judged.map((one) => checkFit(one));
     const known = judged.map((one, at) => toOffer(one, faults[at] ?? null)).filter((one) => one !== null);
     const answers = await store.leases.accept(known, by);
 
@@ -102,7 +110,12 @@ export function takeReceiptsWith(parts: {
       if (answer.is !== 'accepted') {
         const code = answer.is === 'stale' ? 'lease.stale' : (answer.code ?? 'receipt.refused');
         refused.push({ seq: answer.seq, code });
-        log('warning', 'receipt.refused', { agent: member.name, job: receipt.job, index: receipt.index, code });
+        log('warning', 'receipt.refused', {
+          agent: member.name,
+          job: receipt.job,
+          index: receipt.index,
+          code,
+        });
       }
       if (receipt.outcome === 'refused' && isAboutTheAgent(receipt.because)) excludedJobs.add(receipt.job);
       if (answer.state === 'waiting') {
@@ -111,7 +124,9 @@ export function takeReceiptsWith(parts: {
         if (classId !== undefined) workAgain.add(classId);
       }
     }
-    for (const { predicate, known: order } of judged) if (!order && !known.some((one) => one.seq === predicate.seq)) refused.push({ seq: predicate.seq, code: 'receipt.job_unknown' });
+    for (const { predicate, known: order } of judged)
+      if (!order && !known.some((one) => one.seq === predicate.seq))
+        refused.push({ seq: predicate.seq, code: 'receipt.job_unknown' });
     const upTo = Math.max(...judged.map(({ predicate }) => predicate.seq));
     return { upTo, refused, workAgain: [...workAgain], excludedJobs: [...excludedJobs], fault };
   };
@@ -123,12 +138,16 @@ export function takeReceiptsWith(parts: {
     }
     const short = new Map<string, { name: LogName; bytes: Uint8Array }[]>();
     const faults: (string | null)[] = [];
-    for (const one of judged) faults.push(checkFit(one) ?? (await checkLogs(one, short)) ?? (await checkOutputs(one, by)));
+    for (const one of judged)
+      faults.push(checkFit(one) ?? (await checkLogs(one, short)) ?? (await checkOutputs(one, by)));
     await Promise.all([...short].map(async ([job, all]) => await logs.keepShort(job, all)));
     return faults;
   }
 
-  async function checkLogs({ predicate, offered }: Judged, short: Map<string, { name: LogName; bytes: Uint8Array }[]>): Promise<string | null> {
+  async function checkLogs(
+    { predicate, offered }: Judged,
+    short: Map<string, { name: LogName; bytes: Uint8Array }[]>,
+  ): Promise<string | null> {
     for (const stream of ['stdout', 'stderr'] as const) {
       const wanted = predicate[stream];
       const text = offered[stream];
@@ -137,7 +156,8 @@ export function takeReceiptsWith(parts: {
         const bytes = decodeBase64(text);
         if (!bytes || bytes.length > BOUNDS.inlineLogBytes) return 'receipt.log_malformed';
         if (digestOf(bytes) !== wanted.digest || bytes.length !== wanted.size) return 'receipt.log_mismatch';
-        if (bytes.length > 0) short.set(predicate.job, [...(short.get(predicate.job) ?? []), { name, bytes }]);
+        if (bytes.length > 0)
+          short.set(predicate.job, [...(short.get(predicate.job) ?? []), { name, bytes }]);
       } else if (wanted.size === 0 && wanted.digest === EMPTY) {
         continue;
       } else if (!(await isLogHere(predicate, name, wanted))) return 'receipt.log_mismatch';
@@ -146,7 +166,11 @@ export function takeReceiptsWith(parts: {
   }
 
   /** An adopting receipt speaks of an attempt before it. */
-  async function isLogHere(predicate: ReceiptPredicate, name: LogName, wanted: { readonly size: number; readonly digest: string }): Promise<boolean> {
+  async function isLogHere(
+    predicate: ReceiptPredicate,
+    name: LogName,
+    wanted: { readonly size: number; readonly digest: string },
+  ): Promise<boolean> {
     const oldest = predicate.kind === 'adopted' ? 1 : predicate.attempt;
     for (let attempt = predicate.attempt; attempt >= oldest; attempt -= 1) {
       const from = { ...name, attempt };
@@ -162,7 +186,9 @@ export function takeReceiptsWith(parts: {
     const { outputs, job } = predicate;
     if (outputs.length === 0 || !known) return null;
     const digests = [...new Set(outputs.map((file) => file.digest))];
-    const here = new Map((await store.files.listKnown(digests, known.order.project)).map((file) => [file.digest, file.size]));
+    const here = new Map(
+      (await store.files.listKnown(digests, known.order.project)).map((file) => [file.digest, file.size]),
+    );
     if (outputs.some((file) => here.get(file.digest) !== file.size)) return 'receipt.output_missing';
     await store.files.useFiles(job, digests, by);
     return null;
@@ -177,7 +203,12 @@ const needsWait = ({ predicate, known, offered }: Judged): boolean =>
   offered.stdout !== null ||
   offered.stderr !== null;
 
-const nameOf = ({ job, index, attempt }: ReceiptPredicate, stream: LogStream): LogName => ({ job, index, attempt, stream });
+const nameOf = ({ job, index, attempt }: ReceiptPredicate, stream: LogStream): LogName => ({
+  job,
+  index,
+  attempt,
+  stream,
+});
 
 function checkFit(judged: Judged): string | null {
   if (!judged.known) return null;

@@ -1,5 +1,11 @@
 import type { TLSSocket } from 'node:tls';
-import { type Expect, type LinkListening, listenForLinks, type OwnCertificate, useCertificate } from '@writ/trust/certificates';
+import {
+  type Expect,
+  type LinkListening,
+  listenForLinks,
+  type OwnCertificate,
+  useCertificate,
+} from '@writ/trust/certificates';
 import { listenOn } from './listen-on.ts';
 import type { Listener } from './listen-for-people.ts';
 import { trackConnections } from './track-connections.ts';

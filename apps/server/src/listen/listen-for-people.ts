@@ -17,12 +17,17 @@ export interface PeopleListening {
   readonly own: OwnCertificate;
   readonly host: string | undefined;
   readonly port: number;
-  readonly answer: (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => void;
+  readonly answer: (
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+  ) => void;
 }
 
 /** HTTPS for people: TLS 1.3, HTTP/2 and HTTP/1.1, no client certificate. */
 export async function listenForPeople({ own, host, port, answer }: PeopleListening): Promise<Listener> {
-  const server = limitServer(createSecureServer({ ...peopleServerTls(own), allowHTTP1: true, handshakeTimeout: 10_000 }, answer));
+  const server = limitServer(
+    createSecureServer({ ...peopleServerTls(own), allowHTTP1: true, handshakeTimeout: 10_000 }, answer),
+  );
   // A peer that breaks off says nothing worth knowing.
   server.on('sessionError', () => {});
   server.on('tlsClientError', (_error, socket) => socket.destroy());

@@ -8,8 +8,16 @@ export async function listenOn(server: Server, at: ListenOptions, flag: string):
       const where = at.path ?? `${at.host ?? 'all addresses'} port ${at.port}`;
       const error =
         cause.code === 'EADDRINUSE'
-          ? new StartError('listen.port_busy', `Another program listens on ${where}. Stop it, or choose another with ${flag}.`, { cause })
-          : new StartError('listen.failed', `Cannot listen on ${where}: ${cause.message}. Choose another with ${flag}.`, { cause });
+          ? new StartError(
+              'listen.port_busy',
+              `Another program listens on ${where}. Stop it, or choose another with ${flag}.`,
+              { cause },
+            )
+          : new StartError(
+              'listen.failed',
+              `Cannot listen on ${where}: ${cause.message}. Choose another with ${flag}.`,
+              { cause },
+            );
       reject(error);
     };
     server.once('error', fail);

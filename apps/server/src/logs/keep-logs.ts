@@ -52,10 +52,11 @@ export function keepLogs(folder: string): KeptLogs {
         state.size += bytes.length;
       }
     }
-    if (writing.size >= MOST_OPEN) for (const oldest of writing.keys()) {
-      writing.delete(oldest);
-      break;
-    }
+    if (writing.size >= MOST_OPEN)
+      for (const oldest of writing.keys()) {
+        writing.delete(oldest);
+        break;
+      }
     writing.set(path, state);
     return state;
   };
@@ -65,10 +66,11 @@ export function keepLogs(folder: string): KeptLogs {
     let index = shorts.get(job);
     if (!index) {
       index = { scanned: 0, places: new Map() };
-      if (shorts.size >= MOST_INDEXED_JOBS) for (const oldest of shorts.keys()) {
-        shorts.delete(oldest);
-        break;
-      }
+      if (shorts.size >= MOST_INDEXED_JOBS)
+        for (const oldest of shorts.keys()) {
+          shorts.delete(oldest);
+          break;
+        }
       shorts.set(job, index);
     }
     const path = join(jobFolder(job), 'short');
@@ -112,9 +114,14 @@ export function keepLogs(folder: string): KeptLogs {
         const path = pathOf(name);
         await mkdir(jobFolder(name.job), { recursive: true, mode: 0o700 });
         const state = await stateOf(path);
-        if (offset > state.size) throw new ServerError('conflict.state', `${state.size} bytes of this log are here; go on from there.`);
+        if (offset > state.size)
+          throw new ServerError(
+            'conflict.state',
+            `${state.size} bytes of this log are here; go on from there.`,
+          );
         const fresh = bytes.subarray(state.size - offset);
-        if (state.size + fresh.length > most) throw new ServerError('request.too_large', `This log may have ${most} bytes.`);
+        if (state.size + fresh.length > most)
+          throw new ServerError('request.too_large', `This log may have ${most} bytes.`);
         if (fresh.length > 0) {
           const handle = await open(path, 'a', 0o600);
           try {
@@ -136,7 +143,10 @@ export function keepLogs(folder: string): KeptLogs {
         try {
           // A crash may have torn the last record; what follows it would never be found.
           if ((await handle.stat()).size > whole) await handle.truncate(whole);
-          const records = logs.flatMap(({ name, bytes }) => [Buffer.from(`${keyOf(name)} ${bytes.length}\n`, 'latin1'), bytes]);
+          const records = logs.flatMap(({ name, bytes }) => [
+            Buffer.from(`${keyOf(name)} ${bytes.length}\n`, 'latin1'),
+            bytes,
+          ]);
           await handle.appendFile(Buffer.concat(records));
           await handle.datasync();
         } finally {
@@ -173,7 +183,7 @@ export function keepLogs(folder: string): KeptLogs {
       if (!place || offset >= place.size) return;
       const handle = await open(place.path, 'r');
       try {
-        for (let at = offset; at < place.size; ) {
+        for (let at = offset; at < place.size;) {
           const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, place.size - at));
           const { bytesRead } = await handle.read(buffer, 0, buffer.length, place.at + at);
           if (bytesRead === 0) return;

@@ -18,7 +18,12 @@ export type Arrivals = WeakSet<IncomingMessage | Http2ServerRequest>;
 
 const TOKEN = /^Bearer (writ_[A-Za-z0-9_-]{32,128})$/;
 
-export function findCallerWith(parts: { readonly store: Store; readonly clock: Clock; readonly arrivals: Arrivals; readonly uid: number }) {
+export function findCallerWith(parts: {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly arrivals: Arrivals;
+  readonly uid: number;
+}) {
   const { store, clock, arrivals, uid } = parts;
 
   return async (raw: IncomingMessage | Http2ServerRequest): Promise<Caller> => {
@@ -29,7 +34,11 @@ export function findCallerWith(parts: { readonly store: Store; readonly clock: C
     if (given === undefined) return { role: 'nobody', actor: 'nobody', source };
     const token = TOKEN.exec(given)?.[1];
     const found = token === undefined ? null : await store.tokens.findToken(Buffer.from(token), clock.now());
-    if (!found) throw new ServerError('auth.refused', 'This token is unknown, expired or revoked. Make another one with “writ token create”.');
+    if (!found)
+      throw new ServerError(
+        'auth.refused',
+        'This token is unknown, expired or revoked. Make another one with “writ token create”.',
+      );
     return { role: found.role, actor: `token:${found.id}`, source };
   };
 }
@@ -44,6 +53,13 @@ const MAY: Readonly<Record<Exclude<Policy, 'agent'>, readonly Caller['role'][]>>
 /** @throws ServerError `auth.required`, `auth.forbidden` */
 export function allow(policy: Policy, caller: Caller): void {
   if (policy !== 'agent' && MAY[policy].includes(caller.role)) return;
-  if (caller.role === 'nobody') throw new ServerError('auth.required', 'Send a token: “authorization: Bearer writ_…”. Make one with “writ token create”.');
-  throw new ServerError('auth.forbidden', 'Your token is not for this. Ask an administrator, or do it on the machine of the server.');
+  if (caller.role === 'nobody')
+    throw new ServerError(
+      'auth.required',
+      'Send a token: “authorization: Bearer writ_…”. Make one with “writ token create”.',
+    );
+  throw new ServerError(
+    'auth.forbidden',
+    'Your token is not for this. Ask an administrator, or do it on the machine of the server.',
+  );
 }

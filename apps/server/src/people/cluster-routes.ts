@@ -1,4 +1,13 @@
-import { API_ROUTES, type ClusterView, encodeBase64, type Envelope, LeaveFreshness, SetUp, shape, type TrustView } from '@writ/contract';
+import {
+  API_ROUTES,
+  type ClusterView,
+  encodeBase64,
+  type Envelope,
+  LeaveFreshness,
+  SetUp,
+  shape,
+  type TrustView,
+} from '@writ/contract';
 import type { FastifyInstance } from 'fastify';
 import { ServerError } from '../server-error.ts';
 import { byOf, type PeopleParts } from './people-parts.ts';
@@ -23,35 +32,67 @@ export function addClusterRoutes(app: FastifyInstance, parts: PeopleParts): void
 
   app.get(API_ROUTES.readCluster[1], { config: { policy: 'anyone', group: 'client' } }, () => view());
 
-  app.post(API_ROUTES.setUp[1], { config: { policy: 'socket', group: 'admin' }, schema: { body: SetUp } }, async (request) => {
-    const { set } = request.body as { set: Envelope };
-    const authority = encodeBase64(parts.root);
-    const lists = setOf(set)?.authorities.includes(authority) ?? false;
-    if (!lists) throw new ServerError('set.refused', 'A first signer set lists the authority of this server, as GET /api/v1/cluster shows it.', [{ pointer: '/set', detail: 'set.authority_missing' }]);
-    await cluster.claim(set, parts.serverName, byOf(request.caller, clock));
-    await parts.claimed();
-    return view();
-  });
+  app.post(
+    API_ROUTES.setUp[1],
+    { config: { policy: 'socket', group: 'admin' }, schema: { body: SetUp } },
+    async (request) => {
+      const { set } = request.body as { set: Envelope };
+      const authority = encodeBase64(parts.root);
+      const lists = setOf(set)?.authorities.includes(authority) ?? false;
+      if (!lists)
+        throw new ServerError(
+          'set.refused',
+          'A first signer set lists the authority of this server, as GET /api/v1/cluster shows it.',
+          [{ pointer: '/set', detail: 'set.authority_missing' }],
+        );
+      await cluster.claim(set, parts.serverName, byOf(request.caller, clock));
+      await parts.claimed();
+      return view();
+    },
+  );
 
-  app.post(API_ROUTES.changeSet[1], { config: { policy: 'administrator', group: 'admin' }, schema: { body: SetUp } }, async (request) => {
-    await cluster.change((request.body as { set: Envelope }).set, byOf(request.caller, clock));
-    return view();
-  });
+  app.post(
+    API_ROUTES.changeSet[1],
+    { config: { policy: 'administrator', group: 'admin' }, schema: { body: SetUp } },
+    async (request) => {
+      await cluster.change((request.body as { set: Envelope }).set, byOf(request.caller, clock));
+      return view();
+    },
+  );
 
-  app.post(API_ROUTES.leaveFreshness[1], { config: { policy: 'member', group: 'client' }, schema: { body: LeaveFreshness } }, async (request, reply) => {
-    await cluster.leaveFreshness((request.body as { freshness: Envelope }).freshness, byOf(request.caller, clock));
-    return await reply.code(204).send();
-  });
+  app.post(
+    API_ROUTES.leaveFreshness[1],
+    { config: { policy: 'member', group: 'client' }, schema: { body: LeaveFreshness } },
+    async (request, reply) => {
+      await cluster.leaveFreshness(
+        (request.body as { freshness: Envelope }).freshness,
+        byOf(request.caller, clock),
+      );
+      return await reply.code(204).send();
+    },
+  );
 
-  app.get(API_ROUTES.readTrust[1], { config: { policy: 'member', group: 'client' }, schema: { querystring: shape({}) } }, async () => {
-    const admissions: TrustView['admissions'] = [];
-    for (let after: string | null = null; ; ) {
-      const page: Awaited<ReturnType<typeof store.trust.listAdmissions>> = await store.trust.listAdmissions({ after, limit: 500 });
-      admissions.push(...page.items.map((record) => ({ admission: record.envelope, invite: record.inviteEnvelope })));
-      after = page.next;
-      if (after === null) break;
-    }
-    const view: TrustView = { sets: cluster.sets().chain.map((set) => set.envelope), freshness: cluster.freshness(), admissions };
-    return view;
-  });
+  app.get(
+    API_ROUTES.readTrust[1],
+    { config: { policy: 'member', group: 'client' }, schema: { querystring: shape({}) } },
+    async () => {
+      const admissions: TrustView['admissions'] = [];
+      for (let after: string | null = null; ;) {
+        const page: Awaited<ReturnType<typeof store.trust.listAdmissions>> = await store.trust.listAdmissions(
+          { after, limit: 500 },
+        );
+        admissions.push(
+          ...page.items.map((record) => ({ admission: record.envelope, invite: record.inviteEnvelope })),
+        );
+        after = page.next;
+        if (after === null) break;
+      }
+      const view: TrustView = {
+        sets: cluster.sets().chain.map((set) => set.envelope),
+        freshness: cluster.freshness(),
+        admissions,
+      };
+      return view;
+    },
+  );
 }

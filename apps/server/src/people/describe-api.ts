@@ -67,7 +67,12 @@ const ANSWERS: Readonly<Record<ApiRoute, readonly Answer[]>> = {
   readOpenApi: [json(200, Type.Object({}))],
 };
 
-const STREAMS: Partial<Record<ApiRoute, string>> = { followJob: 'text/event-stream', readLog: 'application/octet-stream', readFile: 'application/octet-stream', readJobFile: 'application/octet-stream' };
+const STREAMS: Partial<Record<ApiRoute, string>> = {
+  followJob: 'text/event-stream',
+  readLog: 'application/octet-stream',
+  readFile: 'application/octet-stream',
+  readJobFile: 'application/octet-stream',
+};
 
 /** The API as OpenAPI 3.1, from the routes themselves. They are laid out once more and never called. */
 export async function describeApi(parts: PeopleParts): Promise<object> {
@@ -75,14 +80,38 @@ export async function describeApi(parts: PeopleParts): Promise<object> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Writ', version: '1', description: 'The API of people. Agents have their own, with mutual TLS.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'A token that begins with writ_, made by `writ token create`.' } } },
+      info: {
+        title: 'Writ',
+        version: '1',
+        description: 'The API of people. Agents have their own, with mutual TLS.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      components: {
+        securitySchemes: {
+          token: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A token that begins with writ_, made by `writ token create`.',
+          },
+        },
+      },
     },
     transform: ({ schema, url, route }) => {
-      const name = (Object.keys(API_ROUTES) as ApiRoute[]).find((key) => API_ROUTES[key][0] === String(route.method) && API_ROUTES[key][1] === url);
+      const name = (Object.keys(API_ROUTES) as ApiRoute[]).find(
+        (key) => API_ROUTES[key][0] === String(route.method) && API_ROUTES[key][1] === url,
+      );
       if (!name) return { schema: { ...schema, hide: true }, url };
       const policy: Policy = route.config?.policy ?? 'socket';
-      return { schema: { ...schema, operationId: name, ...securityOf(policy), tags: [route.config?.group ?? 'admin'], response: responsesOf(name) }, url };
+      return {
+        schema: {
+          ...schema,
+          operationId: name,
+          ...securityOf(policy),
+          tags: [route.config?.group ?? 'admin'],
+          response: responsesOf(name),
+        },
+        url,
+      };
     },
   });
   addRoutes(app, parts);
@@ -105,10 +134,20 @@ function securityOf(policy: Policy): { security: { token: string[] }[]; descript
 
 function responsesOf(name: ApiRoute): Record<string, object> {
   const answers = ANSWERS[name].map(([status, body]): [string, object] => {
-    if (body) return [String(status), { description: 'Done', content: { 'application/json': { schema: body as Schema } } }];
+    if (body)
+      return [
+        String(status),
+        { description: 'Done', content: { 'application/json': { schema: body as Schema } } },
+      ];
     const type = STREAMS[name];
     if (type === undefined) return [String(status), { description: 'Done', type: 'null' }];
     return [String(status), { description: 'Done', content: { [type]: { schema: { type: 'string' } } } }];
   });
-  return { ...Object.fromEntries(answers), default: { description: 'Refused (RFC 9457)', content: { 'application/problem+json': { schema: Problem } } } };
+  return {
+    ...Object.fromEntries(answers),
+    default: {
+      description: 'Refused (RFC 9457)',
+      content: { 'application/problem+json': { schema: Problem } },
+    },
+  };
 }

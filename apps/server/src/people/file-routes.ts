@@ -14,36 +14,63 @@ const config = { policy: 'member', group: 'client' } as const;
 export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
   const { store, files, clock } = parts;
   const digestIn = (request: FastifyRequest): string => (request.params as { digest: string }).digest;
-  const isKnown = async (digest: string): Promise<boolean> => (await store.files.listKnown([digest], PROJECT)).length > 0;
+  const isKnown = async (digest: string): Promise<boolean> =>
+    (await store.files.listKnown([digest], PROJECT)).length > 0;
 
   app.post(API_ROUTES.askFiles[1], { config, schema: { body: FilesAsked } }, async (request) => {
     const asked = (request.body as { files: { digest: string; size: number }[] }).files;
-    const known = new Map((await store.files.listKnown([...new Set(asked.map((file) => file.digest))], PROJECT)).map((file) => [file.digest, file.size]));
-    return { missing: [...new Set(asked.filter(({ digest, size }) => known.get(digest) !== size).map((file) => file.digest))] };
+    const known = new Map(
+      (await store.files.listKnown([...new Set(asked.map((file) => file.digest))], PROJECT)).map((file) => [
+        file.digest,
+        file.size,
+      ]),
+    );
+    return {
+      missing: [
+        ...new Set(asked.filter(({ digest, size }) => known.get(digest) !== size).map((file) => file.digest)),
+      ],
+    };
   });
 
-  app.head(API_ROUTES.readUpload[1], { config, schema: { params: DIGEST_PARAMS } }, async (request, reply) => {
-    const digest = digestIn(request);
-    const offset = (await isKnown(digest)) ? ((await files.sizeOf(digest)) ?? 0) : await files.uploadedOf(digest);
-    return await reply.header('upload-offset', offset).code(204).send();
-  });
+  app.head(
+    API_ROUTES.readUpload[1],
+    { config, schema: { params: DIGEST_PARAMS } },
+    async (request, reply) => {
+      const digest = digestIn(request);
+      const offset = (await isKnown(digest))
+        ? ((await files.sizeOf(digest)) ?? 0)
+        : await files.uploadedOf(digest);
+      return await reply.header('upload-offset', offset).code(204).send();
+    },
+  );
 
-  app.patch(API_ROUTES.appendUpload[1], { config, schema: { params: DIGEST_PARAMS }, bodyLimit: CHUNK_BYTES }, async (request, reply) => {
-    const digest = digestIn(request);
-    const offset = numberIn(request, 'upload-offset');
-    const total = numberIn(request, 'upload-length');
-    const chunk = request.body instanceof Uint8Array ? request.body : new Uint8Array();
-    checkChunk(request, chunk);
-    const { free } = await parts.freeBytes();
-    if (free < total - offset) throw new ServerError('storage.full', `There are ${free} bytes free on the disk of this server.`);
-    const now = await files.append(digest, chunk, { offset, total });
-    if (now.isWhole) await store.files.addFile({ digest, size: total }, PROJECT, byOf(request.caller, clock));
-    return await reply.header('upload-offset', now.offset).code(204).send();
-  });
+  app.patch(
+    API_ROUTES.appendUpload[1],
+    { config, schema: { params: DIGEST_PARAMS }, bodyLimit: CHUNK_BYTES },
+    async (request, reply) => {
+      const digest = digestIn(request);
+      const offset = numberIn(request, 'upload-offset');
+      const total = numberIn(request, 'upload-length');
+      const chunk = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+      checkChunk(request, chunk);
+      const { free } = await parts.freeBytes();
+      if (free < total - offset)
+        throw new ServerError('storage.full', `There are ${free} bytes free on the disk of this server.`);
+      const now = await files.append(digest, chunk, { offset, total });
+      if (now.isWhole)
+        await store.files.addFile({ digest, size: total }, PROJECT, byOf(request.caller, clock));
+      return await reply.header('upload-offset', now.offset).code(204).send();
+    },
+  );
 
-  const send = async (request: FastifyRequest, reply: FastifyReply, digest: string): Promise<FastifyReply> => {
+  const send = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    digest: string,
+  ): Promise<FastifyReply> => {
     const size = await files.sizeOf(digest);
-    if (size === null) throw new ServerError('not_found', 'There is no such file, or it is not yours to see.');
+    if (size === null)
+      throw new ServerError('not_found', 'There is no such file, or it is not yours to see.');
     const range = rangeOf(request.headers.range, size);
     void reply.headers({
       'accept-ranges': 'bytes',
@@ -52,7 +79,8 @@ export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
       'content-disposition': 'attachment',
     });
     void reply.type('application/octet-stream');
-    if (range === 'unsatisfiable') return await reply.code(416).header('content-range', `bytes */${size}`).send();
+    if (range === 'unsatisfiable')
+      return await reply.code(416).header('content-range', `bytes */${size}`).send();
     const { start, end } = range ?? { start: 0, end: size - 1 };
     if (range) void reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`);
     void reply.header('content-length', end - start + 1);
@@ -62,33 +90,51 @@ export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
 
   app.get(API_ROUTES.readFile[1], { config, schema: { params: DIGEST_PARAMS } }, async (request, reply) => {
     const digest = digestIn(request);
-    if (!(await isKnown(digest))) throw new ServerError('not_found', 'There is no such file, or it is not yours to see.');
+    if (!(await isKnown(digest)))
+      throw new ServerError('not_found', 'There is no such file, or it is not yours to see.');
     return await send(request, reply, digest);
   });
 
-  app.get(API_ROUTES.readJobFile[1], { config, schema: { params: shape({ id: Id, digest: Digest }) } }, async (request, reply) => {
-    const { id, digest } = request.params as { id: string; digest: string };
-    if (!(await store.files.isUsedBy(id, digest))) throw new ServerError('not_found', 'There is no such file, or it is not yours to see.');
-    return await send(request, reply, digest);
-  });
+  app.get(
+    API_ROUTES.readJobFile[1],
+    { config, schema: { params: shape({ id: Id, digest: Digest }) } },
+    async (request, reply) => {
+      const { id, digest } = request.params as { id: string; digest: string };
+      if (!(await store.files.isUsedBy(id, digest)))
+        throw new ServerError('not_found', 'There is no such file, or it is not yours to see.');
+      return await send(request, reply, digest);
+    },
+  );
 }
 
 function numberIn(request: FastifyRequest, header: string): number {
   const text = request.headers[header];
   if (typeof text === 'string' && /^(0|[1-9][0-9]{0,14})$/.test(text)) return Number(text);
-  throw new ServerError('request.malformed', `The header ${header} is a whole number of bytes.`, [{ pointer: `/headers/${header}`, detail: 'missing or no number' }]);
+  throw new ServerError('request.malformed', `The header ${header} is a whole number of bytes.`, [
+    { pointer: `/headers/${header}`, detail: 'missing or no number' },
+  ]);
 }
 
 /** RFC 9530: a chunk that was changed on its way is refused before it is part of anything. */
 function checkChunk(request: FastifyRequest, chunk: Uint8Array): void {
   const said = /^sha-256=:([A-Za-z0-9+/]{43}=):$/.exec(String(request.headers['content-digest'] ?? ''))?.[1];
-  if (said === undefined) throw new ServerError('request.malformed', 'The header content-digest says sha-256=:…: of the chunk.', [{ pointer: '/headers/content-digest', detail: 'missing or of another form' }]);
+  if (said === undefined)
+    throw new ServerError('request.malformed', 'The header content-digest says sha-256=:…: of the chunk.', [
+      { pointer: '/headers/content-digest', detail: 'missing or of another form' },
+    ]);
   const hex = Buffer.from(said, 'base64').toString('hex');
-  if (digestOf(chunk) !== `sha256:${hex}`) throw new ServerError('file.digest_wrong', 'The chunk does not have the digest it was sent with. Send it again.');
+  if (digestOf(chunk) !== `sha256:${hex}`)
+    throw new ServerError(
+      'file.digest_wrong',
+      'The chunk does not have the digest it was sent with. Send it again.',
+    );
 }
 
 /** One range; several, or a form not known here, are answered with the whole. */
-function rangeOf(header: string | undefined, size: number): { start: number; end: number } | 'unsatisfiable' | null {
+function rangeOf(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | 'unsatisfiable' | null {
   const [, from, to] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? [];
   if (from === undefined || to === undefined || (from === '' && to === '')) return null;
   const start = from === '' ? Math.max(0, size - Number(to)) : Number(from);

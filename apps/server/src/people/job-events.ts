@@ -11,16 +11,28 @@ const MOST_AT_ONCE = 500;
 
 /** Server-sent events of a job: each change of a task, then the job itself, until it has ended. */
 export function addJobEvents(app: FastifyInstance, parts: PeopleParts): void {
-  app.get(API_ROUTES.followJob[1], { config: { policy: 'member', group: 'client' }, schema: { params: JOB_PARAMS, querystring: shape({ receipts: FLAG }) } }, async (request, reply) => {
-    const job = await findJob(parts, (request.params as { id: string }).id);
-    const withReceipts = (request.query as { receipts?: string }).receipts === '1';
-    const last = Number(request.headers['last-event-id']);
-    const events = follow(parts, job.id, Number.isSafeInteger(last) && last >= 0 ? last : 0, withReceipts);
-    return await reply.type('text/event-stream').send(Readable.from(events, { objectMode: false }));
-  });
+  app.get(
+    API_ROUTES.followJob[1],
+    {
+      config: { policy: 'member', group: 'client' },
+      schema: { params: JOB_PARAMS, querystring: shape({ receipts: FLAG }) },
+    },
+    async (request, reply) => {
+      const job = await findJob(parts, (request.params as { id: string }).id);
+      const withReceipts = (request.query as { receipts?: string }).receipts === '1';
+      const last = Number(request.headers['last-event-id']);
+      const events = follow(parts, job.id, Number.isSafeInteger(last) && last >= 0 ? last : 0, withReceipts);
+      return await reply.type('text/event-stream').send(Readable.from(events, { objectMode: false }));
+    },
+  );
 }
 
-async function* follow(parts: PeopleParts, id: string, after: number, withReceipts: boolean): AsyncGenerator<string> {
+async function* follow(
+  parts: PeopleParts,
+  id: string,
+  after: number,
+  withReceipts: boolean,
+): AsyncGenerator<string> {
   const { store } = parts;
   const bell = openBell(parts, id);
   const nameOf = nameAgentsWith(parts);
@@ -46,7 +58,8 @@ async function* follow(parts: PeopleParts, id: string, after: number, withReceip
       }
       for (const index of bell.spoke()) {
         const task = await store.jobs.readTask(id, index);
-        if (task && task.change <= at) yield eventText(at, { is: 'task', task: await taskView(parts, order, task, nameOf) });
+        if (task && task.change <= at)
+          yield eventText(at, { is: 'task', task: await taskView(parts, order, task, nameOf) });
       }
       at = Math.max(at, job.change);
       yield eventText(at, { is: 'job', job: await wholeJobView(parts, job) });

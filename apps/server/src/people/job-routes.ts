@@ -1,4 +1,17 @@
-import { API_ROUTES, type CancelJob, CancelJob as CancelBody, type Envelope, hasEnded, Id, oneOf, shape, SubmitJob, TASK_STATES, type TaskState, Type } from '@writ/contract';
+import {
+  API_ROUTES,
+  type CancelJob,
+  CancelJob as CancelBody,
+  type Envelope,
+  hasEnded,
+  Id,
+  oneOf,
+  shape,
+  SubmitJob,
+  TASK_STATES,
+  type TaskState,
+  Type,
+} from '@writ/contract';
 import type { JobRecord } from '@writ/store';
 import { judgeWithdrawal, TrustError } from '@writ/trust';
 import type { FastifyInstance } from 'fastify';
@@ -28,9 +41,20 @@ export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {
     return await reply.code(isNew ? 201 : 200).send(jobView(parts, job));
   });
 
-  const ListQuery = shape({ ...PAGE_QUERY, state: STATES, id: Type.Optional(Type.String({ pattern: '^[a-z2-7]{1,26}$' })), queue: Type.Optional(Type.String({ maxLength: 63 })), project: Type.Optional(Type.String({ maxLength: 63 })) });
+  const ListQuery = shape({
+    ...PAGE_QUERY,
+    state: STATES,
+    id: Type.Optional(Type.String({ pattern: '^[a-z2-7]{1,26}$' })),
+    queue: Type.Optional(Type.String({ maxLength: 63 })),
+    project: Type.Optional(Type.String({ maxLength: 63 })),
+  });
   app.get(API_ROUTES.listJobs[1], { config, schema: { querystring: ListQuery } }, async (request) => {
-    const { state, id, queue, project, ...page } = request.query as PageQuery & { state?: TaskState; id?: string; queue?: string; project?: string };
+    const { state, id, queue, project, ...page } = request.query as PageQuery & {
+      state?: TaskState;
+      id?: string;
+      queue?: string;
+      project?: string;
+    };
     const { items, next } = await store.jobs.listJobs({
       ...pageOf(page),
       ...(state !== undefined && { states: [state] }),
@@ -41,51 +65,90 @@ export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {
     return { items: items.map((job) => jobView(parts, job)), next };
   });
 
-  app.get(API_ROUTES.readJob[1], { config, schema: { params: JOB_PARAMS } }, async (request) => await wholeJobView(parts, await findJob(parts, idOf(request.params))));
+  app.get(
+    API_ROUTES.readJob[1],
+    { config, schema: { params: JOB_PARAMS } },
+    async (request) => await wholeJobView(parts, await findJob(parts, idOf(request.params))),
+  );
 
   app.get(API_ROUTES.readOrder[1], { config, schema: { params: JOB_PARAMS } }, async (request) => {
     const job = await findJob(parts, idOf(request.params));
     return (await store.jobs.readOrder(job.id))?.envelope;
   });
 
-  app.get(API_ROUTES.listTasks[1], { config, schema: { params: JOB_PARAMS, querystring: shape({ ...PAGE_QUERY, state: STATES }) } }, async (request) => {
-    const job = await findJob(parts, idOf(request.params));
-    const { state, ...page } = request.query as PageQuery & { state?: TaskState };
-    const { items, next } = await store.jobs.listTasks(job.id, { ...pageOf(page), ...(state !== undefined && { states: [state] }) });
-    const order = (await orders.find(job.id))?.order ?? null;
-    const nameOf = nameAgentsWith(parts);
-    return { items: await Promise.all(items.map(async (task) => await taskView(parts, order, task, nameOf))), next };
-  });
+  app.get(
+    API_ROUTES.listTasks[1],
+    { config, schema: { params: JOB_PARAMS, querystring: shape({ ...PAGE_QUERY, state: STATES }) } },
+    async (request) => {
+      const job = await findJob(parts, idOf(request.params));
+      const { state, ...page } = request.query as PageQuery & { state?: TaskState };
+      const { items, next } = await store.jobs.listTasks(job.id, {
+        ...pageOf(page),
+        ...(state !== undefined && { states: [state] }),
+      });
+      const order = (await orders.find(job.id))?.order ?? null;
+      const nameOf = nameAgentsWith(parts);
+      return {
+        items: await Promise.all(items.map(async (task) => await taskView(parts, order, task, nameOf))),
+        next,
+      };
+    },
+  );
 
-  app.get(API_ROUTES.listReceipts[1], { config, schema: { params: JOB_PARAMS, querystring: shape({ ...PAGE_QUERY, index: Type.Optional(WHOLE_TEXT) }) } }, async (request) => {
-    const job = await findJob(parts, idOf(request.params));
-    const { index, ...page } = request.query as PageQuery & { index?: string };
-    const { items, next } = await store.jobs.listReceipts(job.id, { ...pageOf(page), ...(index !== undefined && { index: Number(index) }) });
-    return { items: items.map(receiptView), next };
-  });
+  app.get(
+    API_ROUTES.listReceipts[1],
+    {
+      config,
+      schema: { params: JOB_PARAMS, querystring: shape({ ...PAGE_QUERY, index: Type.Optional(WHOLE_TEXT) }) },
+    },
+    async (request) => {
+      const job = await findJob(parts, idOf(request.params));
+      const { index, ...page } = request.query as PageQuery & { index?: string };
+      const { items, next } = await store.jobs.listReceipts(job.id, {
+        ...pageOf(page),
+        ...(index !== undefined && { index: Number(index) }),
+      });
+      return { items: items.map(receiptView), next };
+    },
+  );
 
-  app.post(API_ROUTES.cancelJob[1], { config, schema: { params: JOB_PARAMS, body: CancelBody } }, async (request) => {
-    const job = await findJob(parts, idOf(request.params));
-    const { indexes, how, withdrawal } = request.body as CancelJob;
-    // It is judged before anything is cancelled; agents keep it, so that a cancelled order does not start later.
-    if (withdrawal) judgeFor(parts, job, withdrawal);
-    const cancelled = await store.leases.cancel({ job: job.id, indexes, how, by: byOf(request.caller, clock) });
-    if (cancelled) {
-      const held = Map.groupBy(cancelled.toStop, (lease) => lease.identity);
-      for (const [identity, tasks] of held) parts.cancel(identity, tasks, how);
-    }
-    if (withdrawal) parts.withdraw(withdrawal);
-    const after = await findJob(parts, job.id);
-    return hasEnded(after.state) ? await wholeJobView(parts, after) : jobView(parts, after);
-  });
+  app.post(
+    API_ROUTES.cancelJob[1],
+    { config, schema: { params: JOB_PARAMS, body: CancelBody } },
+    async (request) => {
+      const job = await findJob(parts, idOf(request.params));
+      const { indexes, how, withdrawal } = request.body as CancelJob;
+      // It is judged before anything is cancelled; agents keep it, so that a cancelled order does not start later.
+      if (withdrawal) judgeFor(parts, job, withdrawal);
+      const cancelled = await store.leases.cancel({
+        job: job.id,
+        indexes,
+        how,
+        by: byOf(request.caller, clock),
+      });
+      if (cancelled) {
+        const held = Map.groupBy(cancelled.toStop, (lease) => lease.identity);
+        for (const [identity, tasks] of held) parts.cancel(identity, tasks, how);
+      }
+      if (withdrawal) parts.withdraw(withdrawal);
+      const after = await findJob(parts, job.id);
+      return hasEnded(after.state) ? await wholeJobView(parts, after) : jobView(parts, after);
+    },
+  );
 }
 
 function judgeFor({ cluster }: PeopleParts, job: JobRecord, withdrawal: Envelope): void {
   try {
     const { order } = judgeWithdrawal(withdrawal, cluster.sets(), (_order, person) => person === job.person);
-    if (order !== job.digest) throw new TrustError('withdrawal.order_other', 'this withdrawal is of another order');
+    if (order !== job.digest)
+      throw new TrustError('withdrawal.order_other', 'this withdrawal is of another order');
   } catch (error) {
     if (!(error instanceof TrustError)) throw error;
-    throw new ServerError('request.malformed', `The withdrawal does not count: ${error.message}.`, [{ pointer: '/withdrawal', detail: error.code }], { cause: error });
+    throw new ServerError(
+      'request.malformed',
+      `The withdrawal does not count: ${error.message}.`,
+      [{ pointer: '/withdrawal', detail: error.code }],
+      { cause: error },
+    );
   }
 }

@@ -46,7 +46,12 @@ export function nameAgentsWith({ store }: PeopleParts) {
   };
 }
 
-export async function taskView(parts: PeopleParts, order: Order | null, task: TaskRecord, nameOf: (identity: string | null) => Promise<string | null>): Promise<TaskView> {
+export async function taskView(
+  parts: PeopleParts,
+  order: Order | null,
+  task: TaskRecord,
+  nameOf: (identity: string | null) => Promise<string | null>,
+): Promise<TaskView> {
   const { job, index, state, because, attempt, identity, exit, started, ended, receipt } = task;
   return {
     job,
@@ -65,4 +70,10 @@ export async function taskView(parts: PeopleParts, order: Order | null, task: Ta
   };
 }
 
-export const receiptView = ({ index, attempt, isAccepted, envelope, admission }: ReceiptRecord): ReceiptView => ({ index, attempt, isAccepted, envelope, admission });
+export const receiptView = ({
+  index,
+  attempt,
+  isAccepted,
+  envelope,
+  admission,
+}: ReceiptRecord): ReceiptView => ({ index, attempt, isAccepted, envelope, admission });

@@ -9,24 +9,45 @@ import type { PeopleParts } from './people-parts.ts';
 
 const LOOK_MS = 50;
 const Params = shape({ id: Id, index: WHOLE_TEXT, stream: oneOf('stdout', 'stderr') });
-const Query = shape({ attempt: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,2}$' })), offset: Type.Optional(WHOLE_TEXT), follow: FLAG });
+const Query = shape({
+  attempt: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,2}$' })),
+  offset: Type.Optional(WHOLE_TEXT),
+  follow: FLAG,
+});
 
 export function addLogRoutes(app: FastifyInstance, parts: PeopleParts): void {
   const { store, logs } = parts;
-  app.get(API_ROUTES.readLog[1], { config: { policy: 'member', group: 'client' }, schema: { params: Params, querystring: Query } }, async (request, reply) => {
-    const params = request.params as { id: string; index: string; stream: LogStream };
-    const query = request.query as { attempt?: string; offset?: string; follow?: string };
-    const job = await findJob(parts, params.id);
-    const index = Number(params.index);
-    const task = await store.jobs.readTask(job.id, index);
-    if (!task) throw new ServerError('not_found', 'This job has no such task.');
-    const name: LogName = { job: job.id, index, attempt: query.attempt === undefined ? Math.max(1, task.attempt) : Number(query.attempt), stream: params.stream };
-    const offset = Number(query.offset ?? 0);
-    void reply.header('writ-attempt', name.attempt).type('application/octet-stream').header('content-disposition', 'attachment');
-    if (query.follow === '1') return await reply.send(Readable.from(follow(parts, name, offset), { objectMode: false }));
-    void reply.header('content-length', Math.max(0, (await logs.sizeOf(name)) - offset));
-    return await reply.send(Readable.from(bounded(logs.read(name, offset), Math.max(0, (await logs.sizeOf(name)) - offset)), { objectMode: false }));
-  });
+  app.get(
+    API_ROUTES.readLog[1],
+    { config: { policy: 'member', group: 'client' }, schema: { params: Params, querystring: Query } },
+    async (request, reply) => {
+      const params = request.params as { id: string; index: string; stream: LogStream };
+      const query = request.query as { attempt?: string; offset?: string; follow?: string };
+      const job = await findJob(parts, params.id);
+      const index = Number(params.index);
+      const task = await store.jobs.readTask(job.id, index);
+      if (!task) throw new ServerError('not_found', 'This job has no such task.');
+      const name: LogName = {
+        job: job.id,
+        index,
+        attempt: query.attempt === undefined ? Math.max(1, task.attempt) : Number(query.attempt),
+        stream: params.stream,
+      };
+      const offset = Number(query.offset ?? 0);
+      void reply
+        .header('writ-attempt', name.attempt)
+        .type('application/octet-stream')
+        .header('content-disposition', 'attachment');
+      if (query.follow === '1')
+        return await reply.send(Readable.from(follow(parts, name, offset), { objectMode: false }));
+      void reply.header('content-length', Math.max(0, (await logs.sizeOf(name)) - offset));
+      return await reply.send(
+        Readable.from(bounded(logs.read(name, offset), Math.max(0, (await logs.sizeOf(name)) - offset)), {
+          objectMode: false,
+        }),
+      );
+    },
+  );
 }
 
 /** A log may grow while it is read: what was announced is what is sent. */
@@ -40,7 +61,11 @@ async function* bounded(source: AsyncIterable<Uint8Array>, size: number): AsyncG
 }
 
 /** The disk is the buffer: a slow reader holds nobody up. */
-async function* follow({ store, logs, clock }: PeopleParts, name: LogName, from: number): AsyncGenerator<Uint8Array> {
+async function* follow(
+  { store, logs, clock }: PeopleParts,
+  name: LogName,
+  from: number,
+): AsyncGenerator<Uint8Array> {
   let at = from;
   for (;;) {
     // Whether it has ended is asked before the last look.

@@ -22,4 +22,5 @@ export const pageOf = ({ limit, cursor }: PageQuery): { after: string | null; li
 });
 
 export const when = (instant: number): string => new Date(instant).toISOString();
-export const whenOrNull = (instant: number | null): string | null => (instant === null ? null : when(instant));
+export const whenOrNull = (instant: number | null): string | null =>
+  instant === null ? null : when(instant);

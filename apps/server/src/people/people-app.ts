@@ -64,25 +64,42 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     const parsed = parseStrictJson(body as Buffer);
     if ('value' in parsed) done(null, parsed.value);
-    else done(new ServerError('request.malformed', `This body is refused: ${parsed.fault.detail}.`, [parsed.fault]));
+    else
+      done(
+        new ServerError('request.malformed', `This body is refused: ${parsed.fault.detail}.`, [parsed.fault]),
+      );
   });
-  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
 
   app.decorateRequest('caller');
   app.addHook('onRoute', (route) => {
     checkPolicy(route, ['anyone', 'member', 'administrator', 'socket']);
-    onRoute({ method: String(route.method), url: route.url, policy: route.config.policy, group: route.config.group });
+    onRoute({
+      method: String(route.method),
+      url: route.url,
+      policy: route.config.policy,
+      group: route.config.group,
+    });
   });
   // Before the body is read, and before anything says whether there is such a route.
   app.addHook('onRequest', async (request, reply) => {
-    void reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store', 'writ-request': request.id });
+    void reply.headers({
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      'writ-request': request.id,
+    });
     request.caller = NOBODY;
     request.caller = await findCaller(request.raw);
     allow(request.routeOptions.config.policy ?? 'member', request.caller);
   });
 
   const answerProblem = (error: unknown, requestId: string): Problem => {
-    const known = error instanceof TrustError ? new ServerError('request.malformed', error.message, [{ pointer: '', detail: error.code }]) : asServerError(error);
+    const known =
+      error instanceof TrustError
+        ? new ServerError('request.malformed', error.message, [{ pointer: '', detail: error.code }])
+        : asServerError(error);
     const [status, title] = API_CODES[known.code];
     return {
       type: `https://writ.invalid/errors#${known.code}`,
@@ -96,8 +113,21 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
   };
   app.setErrorHandler(async (error, request, reply) => {
     const problem = answerProblem(error, request.id);
-    if (problem.status >= 500) log('error', 'request.failed', { request: request.id, route: request.routeOptions.url, code: problem.code, error });
-    if (refusalsToRecord.has(problem.code as ApiCode)) await recordRefusal(parts, request.caller, `${request.method} ${request.routeOptions.url ?? ''}`, problem, request.raw.socket.remoteAddress);
+    if (problem.status >= 500)
+      log('error', 'request.failed', {
+        request: request.id,
+        route: request.routeOptions.url,
+        code: problem.code,
+        error,
+      });
+    if (refusalsToRecord.has(problem.code as ApiCode))
+      await recordRefusal(
+        parts,
+        request.caller,
+        `${request.method} ${request.routeOptions.url ?? ''}`,
+        problem,
+        request.raw.socket.remoteAddress,
+      );
     return await reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   });
   app.setNotFoundHandler(() => {
@@ -107,12 +137,31 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
 }
 
 /** Refusals that an auditor looks for. */
-const refusalsToRecord: ReadonlySet<ApiCode> = new Set<ApiCode>(['auth.refused', 'auth.forbidden', 'order.refused', 'set.refused', 'invite.refused', 'admission.refused']);
+const refusalsToRecord: ReadonlySet<ApiCode> = new Set<ApiCode>([
+  'auth.refused',
+  'auth.forbidden',
+  'order.refused',
+  'set.refused',
+  'invite.refused',
+  'admission.refused',
+]);
 
-async function recordRefusal(parts: PeopleParts, caller: Caller, object: string, problem: Problem, address: string | undefined): Promise<void> {
+async function recordRefusal(
+  parts: PeopleParts,
+  caller: Caller,
+  object: string,
+  problem: Problem,
+  address: string | undefined,
+): Promise<void> {
   const by = { actor: caller.actor, source: caller.source || (address ?? ''), now: parts.clock.now() };
   const detail = problem.errors?.[0] ? `${problem.code} ${problem.errors[0].detail}` : problem.code;
   await parts.store.audit
-    .record({ action: 'request.refused', object: object.slice(0, 200), outcome: 'refused', detail: detail.slice(0, 2_000), by })
+    .record({
+      action: 'request.refused',
+      object: object.slice(0, 200),
+      outcome: 'refused',
+      detail: detail.slice(0, 2_000),
+      by,
+    })
     .catch((error: unknown) => parts.log('error', 'audit.failed', { error }));
 }

@@ -62,4 +62,8 @@ export interface Counters {
   receipts: number;
 }
 
-export const byOf = (caller: Caller, clock: Clock): By => ({ actor: caller.actor, source: caller.source, now: clock.now() });
+export const byOf = (caller: Caller, clock: Clock): By => ({
+  actor: caller.actor,
+  source: caller.source,
+  now: clock.now(),
+});

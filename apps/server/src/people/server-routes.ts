@@ -7,10 +7,14 @@ import type { PeopleParts } from './people-parts.ts';
 export function addServerRoutes(app: FastifyInstance, parts: PeopleParts): void {
   const { store } = parts;
 
-  app.get(API_ROUTES.readAudit[1], { config: { policy: 'administrator', group: 'admin' }, schema: { querystring: shape(PAGE_QUERY) } }, async (request) => {
-    const { items, next } = await store.audit.listRecords(pageOf(request.query as PageQuery));
-    return { items: items.map((record) => ({ ...record, time: when(record.time) })), next };
-  });
+  app.get(
+    API_ROUTES.readAudit[1],
+    { config: { policy: 'administrator', group: 'admin' }, schema: { querystring: shape(PAGE_QUERY) } },
+    async (request) => {
+      const { items, next } = await store.audit.listRecords(pageOf(request.query as PageQuery));
+      return { items: items.map((record) => ({ ...record, time: when(record.time) })), next };
+    },
+  );
 
   app.get(API_ROUTES.readServer[1], { config: { policy: 'administrator', group: 'admin' } }, () => {
     const { rss, heapUsed } = process.memoryUsage();
@@ -31,17 +35,26 @@ export function addServerRoutes(app: FastifyInstance, parts: PeopleParts): void 
     return view;
   });
 
-  app.post(API_ROUTES.stopServer[1], { config: { policy: 'socket', group: 'admin' } }, async (_request, reply) => {
-    await reply.code(204).send();
-    // After the answer has gone.
-    setImmediate(parts.stop);
-  });
+  app.post(
+    API_ROUTES.stopServer[1],
+    { config: { policy: 'socket', group: 'admin' } },
+    async (_request, reply) => {
+      await reply.code(204).send();
+      // After the answer has gone.
+      setImmediate(parts.stop);
+    },
+  );
 
-  app.get(API_ROUTES.readOpenApi[1], { config: { policy: 'member', group: 'client' } }, async () => await parts.describeApi());
+  app.get(
+    API_ROUTES.readOpenApi[1],
+    { config: { policy: 'member', group: 'client' } },
+    async () => await parts.describeApi(),
+  );
 
   app.get('/livez', { config: { policy: 'anyone', group: 'client' } }, () => ({ is: 'alive' }));
   app.get('/readyz', { config: { policy: 'anyone', group: 'client' } }, async () => {
-    if (!parts.cluster.record()) throw new ServerError('cluster.unclaimed', 'Nobody has claimed this server yet.');
+    if (!parts.cluster.record())
+      throw new ServerError('cluster.unclaimed', 'Nobody has claimed this server yet.');
     await store.jobs.newestChange();
     return { is: 'ready' };
   });

@@ -23,7 +23,13 @@ describe('JSON at the border', () => {
   });
 
   test('a key that stands twice is refused, however it is spelled', () => {
-    for (const text of ['{"a":1,"a":2}', '{"a":1,"\\u0061":2}', '{"b":{"a":1,"a":1}}', '{"a" :1, "a"\n:2}', '{"x":"\\\\","x":1}']) {
+    for (const text of [
+      '{"a":1,"a":2}',
+      '{"a":1,"\\u0061":2}',
+      '{"b":{"a":1,"a":1}}',
+      '{"a" :1, "a"\n:2}',
+      '{"x":"\\\\","x":1}',
+    ]) {
       assert.match(faultOf(text)?.detail ?? '', /twice/, text);
     }
     assert.equal(faultOf('{"a":"\\"a\\":","b":"a\\\\"}'), undefined);

@@ -10,7 +10,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * JSON as a border takes it: UTF-8, no key twice in an object, nothing too deep, no key that is part of the language.
  * The platform's parser keeps the last of two equal keys; counting the keys in the text shows that it did.
  */
-export function parseStrictJson(bytes: Uint8Array): { readonly value: unknown } | { readonly fault: FieldFault } {
+export function parseStrictJson(
+  bytes: Uint8Array,
+): { readonly value: unknown } | { readonly fault: FieldFault } {
   let text: string;
   let value: unknown;
   try {
@@ -22,11 +24,17 @@ export function parseStrictJson(bytes: Uint8Array): { readonly value: unknown } 
   const seen = { keys: 0 };
   const fault = findFault(value, '', 0, seen);
   if (fault) return { fault };
-  if (countKeys(text) !== seen.keys) return { fault: { pointer: '', detail: 'a key stands twice in one object' } };
+  if (countKeys(text) !== seen.keys)
+    return { fault: { pointer: '', detail: 'a key stands twice in one object' } };
   return { value };
 }
 
-function findFault(value: unknown, pointer: string, depth: number, seen: { keys: number }): FieldFault | undefined {
+function findFault(
+  value: unknown,
+  pointer: string,
+  depth: number,
+  seen: { keys: number },
+): FieldFault | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth === MOST_DEPTH) return { pointer, detail: `more than ${MOST_DEPTH} levels` };
   for (const [key, inner] of Object.entries(value)) {
@@ -55,7 +63,7 @@ function countKeys(text: string): number {
 }
 
 function endOfString(text: string, from: number): number {
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     const quote = text.indexOf('"', at);
     let slashes = 0;
     while (text[quote - 1 - slashes] === '\\') slashes += 1;

@@ -26,7 +26,11 @@ import type { PeopleParts } from './people-parts.ts';
  * Judges an order with the functions that agents use, so that people get an early and precise answer; then makes it
  * durable, and hands it out in the same transaction where an agent is free.
  */
-export async function submitJob(parts: PeopleParts, envelope: Envelope, by: By): Promise<{ readonly job: JobRecord; readonly isNew: boolean }> {
+export async function submitJob(
+  parts: PeopleParts,
+  envelope: Envelope,
+  by: By,
+): Promise<{ readonly job: JobRecord; readonly isNew: boolean }> {
   const { store, dispatch, orders, cluster } = parts;
   const opened = judge(parts, envelope);
   parts.counters.orders += 1;
@@ -45,7 +49,10 @@ export async function submitJob(parts: PeopleParts, envelope: Envelope, by: By):
   // From here on one turn: what is written in it is one transaction, the first leases included.
   if (!orders.keepNew({ order, digest, envelope })) throw usedBefore(order.job);
   const submitted = store.jobs.submit(jobOf(opened, envelope, classId), by);
-  const used = inputs.length > 0 ? store.files.useFiles(order.job, [...new Set(inputs.map((file) => file.digest))], by) : null;
+  const used =
+    inputs.length > 0
+      ? store.files.useFiles(order.job, [...new Set(inputs.map((file) => file.digest))], by)
+      : null;
   if (order.notBefore === null || order.notBefore <= by.now) {
     dispatch.addWork(classId);
     dispatch.serve();
@@ -59,7 +66,11 @@ export async function submitJob(parts: PeopleParts, envelope: Envelope, by: By):
   return { job: answer.job, isNew: answer.is === 'added' };
 }
 
-const usedBefore = (job: string): ServerError => new ServerError('conflict.job_id', `The job id ${job} was used for another order. Make a new id for a new order.`);
+const usedBefore = (job: string): ServerError =>
+  new ServerError(
+    'conflict.job_id',
+    `The job id ${job} was used for another order. Make a new id for a new order.`,
+  );
 
 function judge(parts: PeopleParts, envelope: Envelope): OpenedOrder {
   return refuseWhen(() => openOrder(envelope, parts.cluster.sets()));
@@ -75,7 +86,8 @@ function checkNow({ cluster, clock }: PeopleParts, opened: OpenedOrder): void {
   const { notBefore } = opened.order;
   checkTimes(opened, { now: Math.max(now, notBefore ?? 0), purgedUpTo: 0, witnessed: 0 });
   checkSound(opened);
-  if (opened.order.runs.is === 'definition') throw new TrustError('definition.unavailable', 'definitions are not run by this version');
+  if (opened.order.runs.is === 'definition')
+    throw new TrustError('definition.unavailable', 'definitions are not run by this version');
 }
 
 function refuseWhen<T>(act: () => T): T {
@@ -83,7 +95,12 @@ function refuseWhen<T>(act: () => T): T {
     return act();
   } catch (error) {
     if (!(error instanceof TrustError)) throw error;
-    throw new ServerError('order.refused', `Agents would refuse this order: ${error.message}.`, [{ pointer: '/order', detail: error.code }], { cause: error });
+    throw new ServerError(
+      'order.refused',
+      `Agents would refuse this order: ${error.message}.`,
+      [{ pointer: '/order', detail: error.code }],
+      { cause: error },
+    );
   }
 }
 
@@ -97,16 +114,24 @@ async function findInputs(parts: PeopleParts, order: Order): Promise<{ digest: s
   return found;
 }
 
-async function inputsOf(parts: PeopleParts, order: Order, { inputs }: Command): Promise<{ digest: string; size: number }[]> {
+async function inputsOf(
+  parts: PeopleParts,
+  order: Order,
+  { inputs }: Command,
+): Promise<{ digest: string; size: number }[]> {
   if (inputs.is === 'list') return inputs.files;
   const manifest = { digest: inputs.digest, size: inputs.size };
   await refuseMissing(parts, order, [manifest]);
-  if (inputs.size > MOST_MANIFEST_BYTES) throw refusedInput(`a manifest has ${MOST_MANIFEST_BYTES} bytes at most`);
+  if (inputs.size > MOST_MANIFEST_BYTES)
+    throw refusedInput(`a manifest has ${MOST_MANIFEST_BYTES} bytes at most`);
   const chunks: Uint8Array[] = [];
-  if (inputs.size > 0) for await (const chunk of parts.files.read(inputs.digest, { start: 0, end: inputs.size - 1 })) chunks.push(chunk);
+  if (inputs.size > 0)
+    for await (const chunk of parts.files.read(inputs.digest, { start: 0, end: inputs.size - 1 }))
+      chunks.push(chunk);
   const files = readManifest(Buffer.concat(chunks));
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
-  if (files.length !== inputs.files || bytes !== inputs.bytes) throw refusedInput('the manifest has other files than the order says');
+  if (files.length !== inputs.files || bytes !== inputs.bytes)
+    throw refusedInput('the manifest has other files than the order says');
   refuseWhen(() => checkInputPaths(files.map((file) => file.path)));
   return [manifest, ...files];
 }
@@ -123,22 +148,38 @@ function readManifest(bytes: Uint8Array): InputFile[] {
 }
 
 const refusedInput = (why: string): ServerError =>
-  new ServerError('order.refused', `Agents would refuse this order: ${why}.`, [{ pointer: '/order', detail: 'input.malformed' }]);
+  new ServerError('order.refused', `Agents would refuse this order: ${why}.`, [
+    { pointer: '/order', detail: 'input.malformed' },
+  ]);
 
 const MOST_ASKED = 1_000;
 const MOST_NAMED = 100;
 
 /** A digest may be named by a project that has shown the bytes, and by no other: it is no password. */
-async function refuseMissing({ store }: PeopleParts, order: Order, inputs: readonly { readonly digest: string; readonly size: number }[]): Promise<void> {
+async function refuseMissing(
+  { store }: PeopleParts,
+  order: Order,
+  inputs: readonly { readonly digest: string; readonly size: number }[],
+): Promise<void> {
   const missing: string[] = [];
   for (let at = 0; at < inputs.length; at += MOST_ASKED) {
     const some = inputs.slice(at, at + MOST_ASKED);
-    const known = new Map((await store.files.listKnown([...new Set(some.map((file) => file.digest))], order.project)).map((file) => [file.digest, file.size]));
+    const known = new Map(
+      (await store.files.listKnown([...new Set(some.map((file) => file.digest))], order.project)).map(
+        (file) => [file.digest, file.size],
+      ),
+    );
     for (const { digest, size } of some) if (known.get(digest) !== size) missing.push(digest);
   }
   if (missing.length === 0) return;
-  const errors = [...new Set(missing)].slice(0, MOST_NAMED).map((digest) => ({ pointer: '/order', detail: digest }));
-  throw new ServerError('file.missing', `${missing.length} of the files that the order names were not sent to the project ${order.project}. Ask which with POST /api/v1/files/missing, and send them.`, errors);
+  const errors = [...new Set(missing)]
+    .slice(0, MOST_NAMED)
+    .map((digest) => ({ pointer: '/order', detail: digest }));
+  throw new ServerError(
+    'file.missing',
+    `${missing.length} of the files that the order names were not sent to the project ${order.project}. Ask which with POST /api/v1/files/missing, and send them.`,
+    errors,
+  );
 }
 
 const LEAST_FREE_BYTES = 512 * 1024 * 1024;
@@ -147,7 +188,10 @@ const LEAST_FREE_PART = 0.1;
 async function refuseWhenFull(parts: PeopleParts): Promise<void> {
   const { free, total } = await parts.freeBytes();
   if (free >= Math.min(LEAST_FREE_BYTES, total * LEAST_FREE_PART)) return;
-  throw new ServerError('storage.full', 'The disk of this server is nearly full. Nothing new is taken until there is room; what runs goes on.');
+  throw new ServerError(
+    'storage.full',
+    'The disk of this server is nearly full. Nothing new is taken until there is room; what runs goes on.',
+  );
 }
 
 function jobOf({ order, digest, person }: OpenedOrder, envelope: Envelope, classId: number): NewJob {
@@ -175,5 +219,7 @@ function jobOf({ order, digest, person }: OpenedOrder, envelope: Envelope, class
 
 /** For lists: the whole is in the order. */
 function shorten(argv: readonly string[]): string[] {
-  return argv.slice(0, 32).map((argument) => (argument.length > 200 ? `${argument.slice(0, 199)}…` : argument));
+  return argv
+    .slice(0, 32)
+    .map((argument) => (argument.length > 200 ? `${argument.slice(0, 199)}…` : argument));
 }
