@@ -83,7 +83,18 @@ export function writeInGroups(
       return;
     }
     group.forEach((waiting, at) => waiting.resolve(results[at]));
-    if (changedJobs.size > 0) onJobsChanged([...changedJobs]);
+    if (changedJobs.size > 0) tell([...changedJobs]);
+  }
+
+  /** A listener that throws fails loudly, and does not stop the writing. */
+  function tell(jobIds: readonly string[]): void {
+    try {
+      onJobsChanged(jobIds);
+    } catch (cause) {
+      queueMicrotask(() => {
+        throw cause;
+      });
+    }
   }
 
   function transact(operations: readonly WriteOperation<unknown>[]): Promise<[unknown[], Set<string>]> {
