@@ -136,6 +136,8 @@ function systemBinds(): string[] {
     'ld.so.cache',
     'localtime',
     'alternatives',
+    // By which the agent knows that its folder was not copied from elsewhere.
+    'machine-id',
   ];
   for (const name of [...settings.map((setting) => `/etc/${setting}`), '/nix/store'])
     if (existsSync(name)) binds.push('--ro-bind', name, name);
