@@ -2,6 +2,7 @@ import { buildOrder, ClientError, readResults, readVerifiedJob } from '@writ/cli
 import { API_ROUTES, check, ServerView, type AgentView } from '@writ/contract';
 import { newId, setRef, signOrder } from '@writ/trust';
 import { digestOf } from '@writ/trust/digest';
+import { countSyncs } from './count-syncs.ts';
 import { runOne, signJob, type Submitter } from './run-jobs.ts';
 
 /** What was on while these figures were measured, as the running programs say and show. */
@@ -24,17 +25,23 @@ export interface Configuration {
  * Figures without one of these would be figures of another program.
  * @throws Error that names everything that is off.
  */
-export async function checkConfiguration(submitter: Submitter): Promise<Configuration> {
+export async function checkConfiguration(
+  submitter: Submitter,
+  say: (line: string) => void,
+): Promise<Configuration> {
   const off: string[] = [];
   const before = await readServer(submitter);
   const { items } = await submitter.client.listAgents({ limit: 500 });
   const refused = await refusesForged(submitter);
   if (!refused) off.push('the server took an order whose signature is wrong');
   const isCaptured = await returnsOutput(submitter, items, off);
+  const syncs = await syncsOf(submitter, items, say);
   const server = await readServer(submitter);
   const { database, tls, verified } = server;
-  if (!/\bfull\b/i.test(database)) off.push(`the database is ${database}`);
-  if (!/\bwal\b/i.test(database)) off.push(`the database is ${database}`);
+  // Submission and acceptance are durable before anybody is told of them.
+  if (syncs.count !== undefined && syncs.count < 2 * syncs.jobs) {
+    off.push(`the server synced ${syncs.count} times for ${syncs.jobs} jobs: it does not commit with FULL`);
+  }
   if (server.links < items.filter((agent) => agent.isConnected).length)
     off.push(`only ${server.links} links are up`);
   if (tls.seen.some((version) => version !== 'TLSv1.3') || tls.seen.length === 0) {
@@ -48,7 +55,7 @@ export async function checkConfiguration(submitter: Submitter): Promise<Configur
   return {
     writ: server.writ,
     node: server.node,
-    database,
+    database: `${database}; ${syncs.count === undefined ? 'whether it commits with FULL could not be seen: strace is not to be had' : `${syncs.count} syncs of the disk for ${syncs.jobs} single jobs`}`,
     tls: `${tls.seen.join(', ')} on links, tickets off; orders sent over TLS with a token`,
     agents: items.map(({ name, slots, profiles }) => ({
       name,
@@ -59,6 +66,31 @@ export async function checkConfiguration(submitter: Submitter): Promise<Configur
     receipts: 'signed by the identity key; one was verified here',
     output: isCaptured ? 'captured and returned; the digest in the receipt was compared' : 'not captured',
   };
+}
+
+const SYNCED_JOBS = 5;
+
+async function syncsOf(
+  submitter: Submitter,
+  agents: readonly AgentView[],
+  say: (line: string) => void,
+): Promise<{ readonly count: number | undefined; readonly jobs: number }> {
+  const { cluster } = submitter;
+  const program = cluster.server
+    .processes()
+    .findLast(({ line }) => line.includes('/apps/server/src/main.ts') && /^\S*node /.test(line));
+  const [agent] = agents;
+  if (!program || !agent) throw new Error('there is no server or no agent to look at');
+  const profile = agent.profiles[0]?.profile ?? 'strict';
+  const work = async (): Promise<void> => {
+    for (let job = 0; job < SYNCED_JOBS; job += 1) {
+      await runOne(
+        submitter,
+        signJob(cluster, { agent: agent.identity, profile, argv: ['/bin/true'] }, { is: 'one' }),
+      );
+    }
+  };
+  return { count: await countSyncs(program.pid, work, say), jobs: SYNCED_JOBS };
 }
 
 const serverCheck = check(ServerView);

@@ -1,6 +1,4 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import process from 'node:process';
+import { bringProgram } from './bring-program.ts';
 import type { Contestant } from './run-rounds.ts';
 import { runProgram } from './run-program.ts';
 
@@ -44,8 +42,7 @@ export async function findPeers(
   const contestants: Contestant<PeerResult>[] = [];
   for (const peer of PEERS) {
     const name = `${peer.name}, ${slots} slots`;
-    if (!isInstalled(peer.program)) await install(peer.package, say);
-    if (!isInstalled(peer.program)) {
+    if (!(await bringProgram(peer.program, peer.package, say))) {
       contestants.push({ name, run: undefined, because: `${peer.program} is not installed` });
       continue;
     }
@@ -61,25 +58,4 @@ export async function findPeers(
     });
   }
   return contestants;
-}
-
-async function install(name: string, say: (line: string) => void): Promise<void> {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isInstalled('apt-get')) return;
-  say(`installing ${name}`);
-  try {
-    await runProgram(['apt-get', 'install', '-qq', '-y', '--no-install-recommends', name]);
-  } catch (error) {
-    say(`${name} could not be installed: ${(error as Error).message}`);
-  }
-}
-
-export function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -64,7 +64,7 @@ async function measure({ rounds, part, topic }: BenchWish): Promise<Results> {
   });
   running = cluster;
   const submitter: Submitter = { client: await cluster.openRemoteClient(), cluster };
-  const configuration = await checkConfiguration(submitter);
+  const configuration = await checkConfiguration(submitter, say);
   const isStrict = configuration.agents.some(({ profiles }) => profiles.includes('strict'));
   const sandbox = isStrict ? sandboxLine(folder) : undefined;
   for (const agent of cluster.agents) {
