@@ -314,7 +314,9 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     },
     catchUp: async (envelope) => {
       const named = envelope && nameOfSet(envelope);
-      if (named && namesNewerSet(named, signers.sets)) await fetchSets();
+      if (!named || !namesNewerSet(named, signers.sets)) return;
+      // Without them the order is refused by its own check.
+      await fetchSets().catch((error: unknown) => log('signers.not_fetched', { why: reasonOf(error) }));
     },
     bringInputs: async ({ variant }) => {
       const { inputs } = variant.variant.command;
@@ -585,7 +587,10 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     if (!mine) return;
     for (const job of live.jobs) {
       if (job.task !== mine || !job.running) continue;
+      // Once for each way: a run that is being killed is not killed again.
+      if (job.stop !== undefined && (job.stopping === 'kill' || how === 'terminate')) continue;
       job.stop ??= why;
+      job.stopping = how;
       isolation.cancel(job.running, how);
     }
     if (why === 'lost') mine.isMine = false;

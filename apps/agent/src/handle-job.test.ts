@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { digestOf } from '@writ/trust/digest';
 import { startHostileServer, makePaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
 import { makeFolder, removeFolder, runRealAgent } from '../../../testkit/src/run-real-agent.ts';
@@ -16,6 +18,9 @@ describe('a job on a real agent, by a server that may lie', () => {
   const token = () => ({ epoch: 1, n: (tokens += 1) });
 
   before(async () => {
+    chmodSync(base, 0o755);
+    mkdirSync(join(base, 'shared'));
+    chmodSync(join(base, 'shared'), 0o777);
     cluster = await makePaperCluster();
     const invite = cluster.invite('127.0.0.1:1');
     server = await startHostileServer({ cluster, invite, leaseSeconds: 30 });
@@ -54,5 +59,270 @@ describe('a job on a real agent, by a server that may lie', () => {
     assert.deepEqual(receipt.exit, { code: 3 });
     assert.equal(receipt.stdout.size, 6);
     assert.equal(receipt.order, order.digest);
+  });
+
+  const runsOf = (job: string) =>
+    server.receipts.filter((receipt) => receipt.job === job && receipt.kind === 'ended');
+  const lease = (order: ReturnType<PaperCluster['order']>, index: number, attempt: number, seconds = 30) =>
+    server.lease(order, [{ index, attempt, token: token() }], { seconds });
+  const ended = (order: ReturnType<PaperCluster['order']>, attempt: number) =>
+    server.receipt((receipt) => receipt.job === order.order.job && receipt.attempt === attempt);
+  const counted = (file: string) =>
+    existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0;
+
+  it('starts nothing that nobody signed', async () => {
+    const order = cluster.order({ argv: ['/bin/sh', '-c', 'echo never'] });
+    const envelope = {
+      ...order.envelope,
+      payload: Buffer.from(
+        Buffer.from(order.envelope.payload, 'base64').toString('utf8').replace('never', 'often'),
+      ).toString('base64'),
+    };
+    const { envelopeDigest } = await import('@writ/trust');
+    server.lease({ ...order, envelope, digest: envelopeDigest(envelope) }, [
+      { index: 0, attempt: 1, token: token() },
+    ]);
+    const receipt = await ended(order, 1);
+    assert.equal(receipt.kind, 'refused');
+    assert.equal(receipt.because, 'order.signature_bad');
+    assert.notEqual(receipt.detail, '');
+  });
+
+  it('refuses a lease for another agent, another index and an attempt beyond the last', async () => {
+    const order = cluster.order({});
+    server.lease(order, [{ index: 0, attempt: 1, token: token() }], { identity: cluster.person.signer.key });
+    assert.equal((await ended(order, 1)).because, 'lease.not_mine');
+    lease(order, 5, 1);
+    assert.equal(
+      (await server.receipt((receipt) => receipt.job === order.order.job && receipt.index === 5)).because,
+      'order.index_out_of_range',
+    );
+    lease(order, 0, 4);
+    assert.equal((await ended(order, 4)).because, 'replay.attempt_out_of_range');
+  });
+
+  it('runs one lease once however often it comes', async () => {
+    const file = join(base, 'shared', 'once');
+    const order = cluster.order({ argv: ['/bin/sh', '-c', `echo run >> ${file}; sleep 0.3`] });
+    const same = token();
+    for (let time = 0; time < 5; time += 1) server.lease(order, [{ index: 0, attempt: 1, token: same }]);
+    await ended(order, 1);
+    for (let time = 0; time < 3; time += 1) lease(order, 0, 1);
+    await server.receipt((receipt) => receipt.job === order.order.job && receipt.kind === 'adopted');
+    assert.equal(counted(file), 1);
+    assert.equal(runsOf(order.order.job).length, 1);
+  });
+
+  it('adopts its own success instead of running again, whatever the attempt', async () => {
+    const order = cluster.order({ argv: ['/bin/echo', 'done'] });
+    lease(order, 0, 1);
+    const first = await ended(order, 1);
+    lease(order, 0, 2);
+    const second = await ended(order, 2);
+    assert.equal(second.kind, 'adopted');
+    assert.deepEqual(second.stdout, first.stdout);
+    assert.deepEqual(second.exit, { code: 0 });
+    assert.equal(runsOf(order.order.job).length, 1);
+  });
+
+  it('uses each attempt of a failing task once, and in rising order', async () => {
+    const order = cluster.order({ argv: ['/bin/false'] });
+    lease(order, 0, 2);
+    await ended(order, 2);
+    lease(order, 0, 1);
+    assert.equal((await ended(order, 1)).because, 'replay.attempt_used');
+    lease(order, 0, 3);
+    assert.equal((await ended(order, 3)).because, 'exit');
+  });
+
+  it('stops a job before a lease that nobody renews is over', async () => {
+    const file = join(base, 'shared', 'beat');
+    server.isRenewing = false;
+    const order = cluster.order({
+      argv: ['/bin/sh', '-c', `while :; do date +%s%N >> ${file}; sleep 0.02; done`],
+    });
+    const leased = Date.now();
+    lease(order, 0, 1, 1);
+    const receipt = await ended(order, 1);
+    server.isRenewing = true;
+    assert.equal(receipt.because, 'lost');
+    const last = Number(readFileSync(file, 'utf8').trim().split('\n').at(-1)) / 1e6;
+    assert.ok(last < leased + 1000, `ran until ${last - leased} ms after the lease was sent`);
+    assert.ok(last > leased + 500);
+  });
+
+  it('keeps a job whose lease is renewed', async () => {
+    const order = cluster.order({ argv: ['/bin/sh', '-c', 'sleep 2.5; echo alive'] });
+    lease(order, 0, 1, 1);
+    const receipt = await ended(order, 1);
+    assert.deepEqual(receipt.exit, { code: 0 });
+    assert.ok(
+      server.heard.some(
+        (message) => message.is === 'started' && message.tasks.some(({ job }) => job === order.order.job),
+      ),
+    );
+  });
+
+  it('stops what the server says is lost, and hands back what has not started', async () => {
+    const order = cluster.order({ argv: ['/bin/sleep', '20'], array: { is: 'range', from: 0, to: 3 } });
+    const tasks = [0, 1, 2, 3].map((index) => ({ index, attempt: 1, token: token() }));
+    server.lease(order, tasks);
+    await server.hear('started', ({ tasks: told }) => told.some(({ job }) => job === order.order.job));
+    server.send({ is: 'recall', tasks: tasks.map((one) => ({ job: order.order.job, ...one })) as [] });
+    const returned = await server.hear('returned', ({ tasks: back }) =>
+      back.some(({ job }) => job === order.order.job),
+    );
+    assert.equal(returned.tasks.length, 2);
+    server.send({
+      is: 'renewed',
+      tasks: [],
+      lost: tasks.slice(0, 1).map((one) => ({ job: order.order.job, ...one })),
+    });
+    assert.equal(
+      (await server.receipt((receipt) => receipt.job === order.order.job && receipt.index === 0)).because,
+      'lost',
+    );
+    server.send({
+      is: 'cancel',
+      how: 'kill',
+      tasks: tasks.slice(1, 2).map((one) => ({ job: order.order.job, ...one })) as [],
+    });
+    assert.equal(
+      (await server.receipt((receipt) => receipt.job === order.order.job && receipt.index === 1)).because,
+      'cancelled',
+    );
+  });
+
+  it('sends logs of a long job while it runs, and progress from its standard output', async () => {
+    const order = cluster.order({
+      argv: ['/bin/sh', '-c', `echo '::writ::{"progress":0.4,"message":"half"}'; sleep 0.8; echo end`],
+    });
+    lease(order, 0, 1);
+    const progress = await server.hear('progress', (message) => message.task.job === order.order.job);
+    assert.equal(progress.progress, 400);
+    assert.equal(progress.message, 'half');
+    const receipt = await ended(order, 1);
+    const sent = server.requests.filter(
+      ({ path }) => path.includes(order.order.job) && path.includes('stdout'),
+    );
+    assert.ok(sent.length >= 2, 'one while it ran, one after');
+    assert.equal(digestOf(Buffer.concat(sent.map(({ body }) => body))), receipt.stdout.digest);
+  });
+
+  it('fetches inputs by digest and refuses other bytes', async () => {
+    const bytes = Buffer.from('#!/bin/sh\ncat data/in.txt\n');
+    const input = Buffer.from('hello from an input\n');
+    const good = new Map([bytes, input].map((one) => [digestOf(one), one]));
+    const files = [
+      { path: 'run.sh', mode: 'executable' as const, digest: digestOf(bytes), size: bytes.length },
+      { path: 'data/in.txt', mode: 'file' as const, digest: digestOf(input), size: input.length },
+    ];
+    const orderOf = () =>
+      cluster.order({
+        runs: {
+          is: 'command',
+          variants: [
+            {
+              platform: { os: null, arch: null },
+              command: { argv: ['./run.sh'], variables: [], inputs: { is: 'list', files }, secrets: [] },
+            },
+          ],
+        },
+      });
+    server.answer = (method, path) =>
+      method === 'GET' && path.includes('/files/')
+        ? { status: 200, body: Buffer.from('x'.repeat(20)) }
+        : undefined;
+    const swapped = orderOf();
+    lease(swapped, 0, 1);
+    assert.match((await ended(swapped, 1)).because, /^input\./);
+    server.answer = (method, path) => {
+      const found = good.get(decodeURIComponent(path.split('/').at(-1) ?? ''));
+      return method === 'GET' && found ? { status: 200, body: found } : undefined;
+    };
+    const order = orderOf();
+    lease(order, 0, 1);
+    const receipt = await ended(order, 1);
+    server.answer = () => undefined;
+    assert.equal(receipt.because, 'exit');
+    assert.equal(receipt.stdout.digest, digestOf(input));
+  });
+
+  it('sends outputs under their digests before the receipt that names them', async () => {
+    const order = cluster.order({
+      argv: ['/bin/sh', '-c', 'mkdir out; echo result > out/a.txt; echo other > b.txt'],
+      outputs: { patterns: ['out/**'], required: true },
+    });
+    lease(order, 0, 1);
+    const receipt = await ended(order, 1);
+    assert.deepEqual(
+      receipt.outputs.map(({ path }) => path),
+      ['out/a.txt'],
+    );
+    const put = server.requests.find(
+      ({ method, path }) => method === 'PUT' && path.endsWith(receipt.outputs[0]!.digest),
+    );
+    assert.equal(put?.body.toString('utf8'), 'result\n');
+  });
+
+  it('ends the link over a message that it does not know, and comes back', async () => {
+    const { links } = server;
+    server.sendText('{"is":"lease","mayRunTwice":true}');
+    for (let look = 0; look < 100 && server.links === links; look += 1)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.ok(server.links > links);
+    const order = cluster.order({});
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    lease(order, 0, 1);
+    assert.deepEqual((await ended(order, 1)).exit, { code: 0 });
+  });
+
+  it('goes on while the link is away, and loses no receipt', async () => {
+    const order = cluster.order({ argv: ['/bin/sh', '-c', 'sleep 0.4; exit 7'] });
+    server.isAccepting = false;
+    const quick = cluster.order({ argv: ['/bin/true'] });
+    lease(quick, 0, 1);
+    const first = await ended(quick, 1);
+    lease(order, 0, 1);
+    await server.hear('started', ({ tasks }) => tasks.some(({ job }) => job === order.order.job));
+    server.cut();
+    const receipt = await ended(order, 1);
+    assert.deepEqual(receipt.exit, { code: 7 });
+    server.isAccepting = true;
+    assert.ok(
+      server.receipts.filter(({ seq }) => seq === first.seq).length >= 2,
+      'sent again, because nobody had accepted it',
+    );
+    const numbers = [...new Set(server.receipts.map(({ seq }) => seq))].toSorted((a, b) => a - b);
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, at) => at + 1),
+    );
+  });
+
+  it('starts nothing again after it was killed in the middle, and its chain goes on', async () => {
+    const file = join(base, 'shared', 'killed');
+    const order = cluster.order({ argv: ['/bin/sh', '-c', `echo run >> ${file}; sleep 30`] });
+    lease(order, 0, 1);
+    await server.hear('started', ({ tasks }) => tasks.some(({ job }) => job === order.order.job));
+    const last = Math.max(...server.receipts.map(({ seq }) => seq));
+    const hellos = server.heard.filter(({ is }) => is === 'hello').length;
+    await agent.kill();
+    agent = runRealAgent(base);
+    const again = () => server.heard.filter(({ is }) => is === 'hello')[hellos];
+    for (let look = 0; look < 400 && !again(); look += 1)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    const hello = again();
+    assert.ok(hello?.is === 'hello', agent.log());
+    assert.equal(hello.seq, last);
+    assert.deepEqual(hello.held, []);
+    lease(order, 0, 1);
+    assert.equal((await ended(order, 1)).because, 'replay.attempt_used');
+    assert.equal(counted(file), 1);
+    assert.ok(
+      server.receipts.every(
+        (receipt) => receipt.seq > last === (receipt.job === order.order.job) || receipt.seq <= last,
+      ),
+    );
   });
 });

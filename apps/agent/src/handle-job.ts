@@ -1,5 +1,5 @@
 import type { Envelope, InputFile, LeasedTask } from '@writ/contract';
-import { refuse } from '@writ/trust';
+import { refuse, TrustError } from '@writ/trust';
 import type { StartRecord } from '@writ/trust';
 import { AgentError } from './agent-error.ts';
 import type { SlotEnd, SlotRun, SlotStarted } from './isolate/isolation.ts';
@@ -24,6 +24,7 @@ export interface LeasedJob {
   startedAt: number;
   /** Why it was stopped from outside: a cancel, or a lease that is over. */
   stop: 'cancelled' | 'lost' | undefined;
+  stopping: 'terminate' | 'kill' | undefined;
 }
 
 /** What the story needs; each part is made and closed by compose. */
@@ -51,13 +52,32 @@ export interface Desk {
 export async function handleLease(lease: Lease, desk: Desk): Promise<void> {
   const tasks = takeTasks(lease, desk);
   if (tasks.length === 0) return;
-  const envelope = desk.orderOf(lease.order);
-  await desk.catchUp(envelope);
-  const verified = verifyLease(lease, envelope, tasks, desk);
-  if (!verified || !envelope) return;
-  const ready = await prepare(verified, tasks, desk);
+  try {
+    const envelope = desk.orderOf(lease.order);
+    await desk.catchUp(envelope);
+    const verified = verifyLease(lease, envelope, tasks, desk);
+    if (!verified || !envelope) return;
+    const ready = await prepare(verified, tasks, desk);
+    queueAll(ready, verified, envelope, desk);
+  } catch (error) {
+    // What failed here is no fault of the order: the leases end, and others take the tasks.
+    for (const task of tasks) desk.leases.drop(task);
+    throw error;
+  }
+}
+
+function queueAll(ready: readonly Ready[], verified: VerifiedOrder, envelope: Envelope, desk: Desk): void {
   for (const { task, inputs } of ready)
-    desk.queue({ task, verified, envelope, inputs, running: undefined, startedAt: 0, stop: undefined });
+    desk.queue({
+      task,
+      verified,
+      envelope,
+      inputs,
+      running: undefined,
+      startedAt: 0,
+      stop: undefined,
+      stopping: undefined,
+    });
 }
 
 /** Isolate → run → report, once a slot is free. */
@@ -88,6 +108,11 @@ export async function handleJob(job: LeasedJob, slot: number, free: () => void, 
     job.running.release();
     desk.leases.drop(task);
   }
+}
+
+interface Ready {
+  readonly task: HeldTask;
+  readonly inputs: readonly InputFile[];
 }
 
 /** A task that is held already is not taken twice; an older token than the one held is refused. */
@@ -122,11 +147,7 @@ function verifyLease(
 }
 
 /** Checks 10 to 13 for each task: what may start is recorded durably, in one record, before the first start. */
-async function prepare(
-  verified: VerifiedOrder,
-  tasks: readonly HeldTask[],
-  desk: Desk,
-): Promise<{ task: HeldTask; inputs: readonly InputFile[] }[]> {
+async function prepare(verified: VerifiedOrder, tasks: readonly HeldTask[], desk: Desk): Promise<Ready[]> {
   const startable = tasks.filter((task) => {
     try {
       const answer = verifyTask(verified, task, desk.judge(), recordOf(task, verified, desk));
@@ -139,7 +160,7 @@ async function prepare(
   });
   if (startable.length === 0) return [];
   try {
-    const inputs = await desk.bringInputs(verified);
+    const inputs = await bring(verified, desk);
     const mine = startable.filter((task) => task.isMine);
     if (mine.length > 0) await record(verified, mine, desk);
     return mine.filter((task) => task.isMine).map((task) => ({ task, inputs }));
@@ -147,6 +168,16 @@ async function prepare(
     const refusal = asRefusal(error);
     for (const task of startable) if (task.isMine) refuseTask(task, verified, refusal, desk);
     return [];
+  }
+}
+
+/** Check 12. Whatever keeps the bytes from being here, the order does not start without them. */
+async function bring(verified: VerifiedOrder, desk: Desk): Promise<readonly InputFile[]> {
+  try {
+    return await desk.bringInputs(verified);
+  } catch (error) {
+    if (error instanceof TrustError) throw error;
+    throw refuse('input.unavailable', `the inputs could not be brought here: ${reasonOf(error)}`);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   judgeInvite,
   makeAdmission,
   parseInvite,
+  setRef,
   startSets,
   TrustError,
 } from '@writ/trust';
@@ -180,6 +181,7 @@ export async function prepareAgent(
       is: 'by_hand',
       labels: [...wish.labels],
       queues: [...wish.queues],
+      set: setRef(wish.sets.newest),
       by: { person: wish.by.person, key: wish.by.signer.key },
     },
     supersedes: null,

@@ -37,11 +37,11 @@ export interface LiveParts {
 }
 
 const TOLD_AFTER = 50;
-const LOGS_AFTER = 100;
+const LOGS_EVERY = 100;
 const MOST_AT_ONCE = 2000;
 
 export function openLiveJobs(parts: LiveParts): LiveJobs {
-  const live = new Map<LeasedJob, { isTold: boolean; isPushing: boolean }>();
+  const live = new Map<LeasedJob, { isTold: boolean; isPushing: boolean; lookAt: number }>();
   const tails = new WeakMap<LeasedJob, Tails>();
 
   const tailsOf = (job: LeasedJob): Tails => {
@@ -81,7 +81,18 @@ export function openLiveJobs(parts: LiveParts): LiveJobs {
     get jobs() {
       return live.keys();
     },
-    add: (job) => void live.set(job, { isTold: false, isPushing: false }),
+    add(job) {
+      // A run may wait in the launcher behind another one of its slot: its time counts from its own start.
+      const state = { isTold: false, isPushing: false, lookAt: Number.POSITIVE_INFINITY };
+      live.set(job, state);
+      job.running?.running.then(
+        () => {
+          job.startedAt = parts.monotonic();
+          state.lookAt = job.startedAt + LOGS_EVERY;
+        },
+        () => undefined,
+      );
+    },
     remove: (job) => void live.delete(job),
     tailsOf,
     look() {
@@ -90,12 +101,13 @@ export function openLiveJobs(parts: LiveParts): LiveJobs {
       const told = [];
       for (const [job, state] of live) {
         const age = now - job.startedAt;
-        if (!state.isTold && age > TOLD_AFTER) {
+        if (!state.isTold && age > TOLD_AFTER && state.lookAt !== Number.POSITIVE_INFINITY) {
           state.isTold = true;
           told.push(plainTask(job.task));
         }
-        if (age <= LOGS_AFTER || state.isPushing) continue;
+        if (now < state.lookAt || state.isPushing) continue;
         state.isPushing = true;
+        state.lookAt = now + LOGS_EVERY;
         push(job)
           .catch((error: unknown) =>
             parts.log('log.not_sent', { task: `${job.task.job}.${job.task.index}`, why: reasonOf(error) }),

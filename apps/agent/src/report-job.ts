@@ -173,7 +173,8 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
   const files = job.running;
   if (!files) throw new TypeError('an attempt that did not run has no logs');
   const tails = parts.tailsOf(job);
-  const because = job.stop !== undefined && end.reason === 'cancelled' ? job.stop : end.reason;
+  const isStopped = end.reason === 'cancelled' || end.reason === 'sandbox';
+  const because = job.stop !== undefined && isStopped ? job.stop : end.reason;
   try {
     const stdout = await wholeLog(job, files.stdoutFile, tails.stdout, parts);
     const stderr = await wholeLog(job, files.stderrFile, tails.stderr, parts);

@@ -1,5 +1,6 @@
 import { connect, constants } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
+import { PassThrough, pipeline } from 'node:stream';
 import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { fromServerCheck, LINK_ROUTES } from '@writ/contract';
@@ -152,5 +153,8 @@ async function request(
     body.stream.on('error', () => stream.close(constants.NGHTTP2_CANCEL));
     body.stream.pipe(stream);
   }
-  return { status: await status, body: stream };
+  // Read at once: what nobody reads is dropped when the far end closes the stream.
+  const answer = new PassThrough({ highWaterMark: 1024 * 1024 });
+  pipeline(stream, answer, () => undefined);
+  return { status: await status, body: answer };
 }

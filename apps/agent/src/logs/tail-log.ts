@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 
@@ -42,7 +42,7 @@ export function tailLog({ path, send, onBytes }: TailPlace): LogTail {
     }
   };
   const pushNow = async (most?: number): Promise<void> => {
-    const size = most ?? (await sizeOf(path));
+    const size = most ?? statSync(path).size;
     await look(size);
     while (sent < size) {
       const count = Math.min(CHUNK, size - sent);
@@ -65,13 +65,4 @@ export function tailLog({ path, send, onBytes }: TailPlace): LogTail {
       return next;
     },
   };
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const file = await open(path, 'r');
-  try {
-    return (await file.stat()).size;
-  } finally {
-    await file.close();
-  }
 }
