@@ -113,7 +113,7 @@ function makeCluster() {
       identity: identity.key,
       name: 'lab-1',
       machine: { host: 'lab-1', os: 'linux', arch: 'x64', machineId: null },
-      how: { is: 'by_hand', labels: [], queues: ['*'], by: { person: person.id, key: signer.key } },
+      how: { is: 'by_hand', labels: [], queues: ['*'], set: setRef(sets.newest), by: { person: person.id, key: signer.key } },
       supersedes: null,
       time: now,
     },

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeBase64Url } from '@writ/contract';
-import { generateP256, isStrongEd25519, newSeed, p256Signer, signerFromSeed, verifySignature } from './keys.ts';
+import {
+  generateP256,
+  isStrongEd25519,
+  newSeed,
+  p256Signer,
+  signerFromSeed,
+  verifySignature,
+} from './keys.ts';
 import { random } from './testing/world.ts';
 
 const bytes = new TextEncoder().encode('bytes');
@@ -20,7 +27,10 @@ test('what a key signs it alone verifies', () => {
 test('RFC 8032 test 1 gives its published public key and signature', () => {
   const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'));
   const signer = signerFromSeed(hex('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60'));
-  assert.equal(signer.key, `ed25519:${encodeBase64Url(hex('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a'))}`);
+  assert.equal(
+    signer.key,
+    `ed25519:${encodeBase64Url(hex('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a'))}`,
+  );
   assert.deepEqual(
     Buffer.from(signer.sign(new Uint8Array(0))).toString('hex'),
     'e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b',

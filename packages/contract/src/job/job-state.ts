@@ -78,6 +78,7 @@ const ABOUT_THE_AGENT: ReadonlySet<string> = new Set<RefusalCode>([
   'lease.not_mine',
   'lease.order_mismatch',
   'lease.stale',
+  'order.format_unknown',
   'order.set_fork',
   'order.set_unknown',
   'set.stale',

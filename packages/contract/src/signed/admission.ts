@@ -45,10 +45,17 @@ export const Admission = shape({
   identity: Ed25519Key,
   name: Name,
   machine: Machine,
-  /** With an invite its name, labels and queues hold; otherwise those of `grants`, and `by` signs instead of the invite key. */
+  /** With an invite its name, labels and queues hold; otherwise these, and `by` signs instead of the invite key. */
   how: Type.Union([
     shape({ is: Type.Literal('invite'), invite: Digest, inviteKey: Ed25519Key }),
-    shape({ is: oneOf('by_hand', 'by_network'), labels: Labels, queues: Queues, by: Signatory }),
+    /** `set`: the newest that the admitter knew. */
+    shape({
+      is: oneOf('by_hand', 'by_network'),
+      labels: Labels,
+      queues: Queues,
+      set: SetRef,
+      by: Signatory,
+    }),
   ]),
   supersedes: orNull(Digest),
   time: Instant,

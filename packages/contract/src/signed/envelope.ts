@@ -9,7 +9,7 @@ export const Envelope = shape({
   payload: Base64,
   signatures: Type.Array(shape({ keyid: Type.Optional(Type.String({ maxLength: 200 })), sig: Base64 }), {
     minItems: 1,
-    maxItems: 16,
+    maxItems: 129,
   }),
 });
 export type Envelope = Static<typeof Envelope>;

@@ -83,7 +83,7 @@ export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets
     machine: admission.machine,
   };
   if (how.is !== 'invite') {
-    checkAdmitter(sets, how.by, digest, 'admission');
+    checkAdmitter(sets, how.by, { digest, at: admission.time, set: how.set }, 'admission');
     return { ...common, labels: how.labels, queues: how.queues, how: how.is, invite: null };
   }
   if (!judged)

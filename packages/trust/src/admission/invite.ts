@@ -1,10 +1,11 @@
 import { BOUNDS, DEFAULTS, inviteCheck, PAYLOAD_TYPES } from '@writ/contract';
-import type { Envelope, Invite, Label } from '@writ/contract';
+import type { Envelope, Invite, Label, SetRef } from '@writ/contract';
 import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
 import { inviteSigner } from '../keys.ts';
 import type { FillRandom, Signer } from '../keys.ts';
 import { allKeys, findKey, heldSetAt, setRef } from '../signer-set/held-sets.ts';
+import { keyFault } from '../signer-set/key-fault.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
 import { writeInvite } from './invite-text.ts';
@@ -84,8 +85,7 @@ export function judgeInvite(envelope: Envelope, sets: HeldSets): JudgedInvite {
     throw new TrustError('invite.cluster_other', 'this invite is to another cluster');
   if (signedBy.length !== 1 || signedBy[0] !== invite.by.key)
     throw new TrustError('invite.signer_wrong', 'this invite is not signed by the key that it names');
-  checkAdmitter(sets, invite.by, digest, 'invite');
-  heldSetAt(sets, invite.set);
+  checkAdmitter(sets, invite.by, { digest, at: invite.issued, set: invite.set }, 'invite');
   if (invite.until - invite.issued > DEFAULTS.inviteSeconds * 1000)
     throw new TrustError(
       'invite.too_long',
@@ -107,21 +107,25 @@ export function checkInviteTime(invite: Invite, now: number): void {
     );
 }
 
-/** Somebody with the grant `admit`, by a key on their own device that is not compromised. */
+/** Somebody with the grant `admit`, by a key on their own device that counted when it signed and is not compromised. */
 export function checkAdmitter(
   sets: HeldSets,
   by: { person: string; key: string },
-  digest: string,
+  signed: { digest: string; at: number; set: SetRef },
   what: 'invite' | 'admission',
 ): void {
   const found = findKey(sets.newest.set, by.key);
   if (!found || found.person.id !== by.person)
     throw new TrustError(`${what}.signer_unknown`, `${by.key} is not a key of the person named`);
   const { person, entry } = found;
-  if (entry.ended?.is === 'compromised' && !entry.ended.kept.includes(digest))
-    throw new TrustError(`${what}.key_compromised`, `the key ${by.key} of ${person.name} is compromised`);
-  if (entry.custody !== 'own')
-    throw new TrustError(`${what}.custody`, `the key ${by.key} can be used by a server, so it admits nobody`);
+  const fault = keyFault(entry, signed);
+  if (fault) throw new TrustError(`${what}.${fault.is}`, `the key ${by.key} of ${person.name} ${fault.why}`);
+  const then = findKey(heldSetAt(sets, signed.set).set, by.key);
+  if (entry.ended?.is === 'retired' && then?.entry.ended !== null)
+    throw new TrustError(
+      `${what}.key_retired`,
+      `the key ${by.key} of ${person.name} was retired in the signer set that this names`,
+    );
   if (!person.grants.admit)
     throw new TrustError(`${what}.not_granted`, `${person.name} may not admit machines or people`);
 }

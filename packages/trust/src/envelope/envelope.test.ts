@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeBase64, encodeBase64, orderCheck, parsePayload, PAYLOAD_TYPES, receiptCheck } from '@writ/contract';
+import {
+  decodeBase64,
+  encodeBase64,
+  orderCheck,
+  parsePayload,
+  PAYLOAD_TYPES,
+  receiptCheck,
+} from '@writ/contract';
 import type { Envelope } from '@writ/contract';
 import { newSeed, signerFromSeed } from '../keys.ts';
 import { makeOrder, makeWorld, random } from '../testing/world.ts';
@@ -17,12 +24,18 @@ const opening = { type: PAYLOAD_TYPES.order, check: orderCheck, candidates: [sig
 const code = (expected: string) => (error: unknown) => error instanceof TrustError && error.code === expected;
 
 test('the pre-authentication encoding is that of the published DSSE vector', () => {
-  const encoded = preAuthenticationEncoding('http://example.com/HelloWorld', new TextEncoder().encode('hello world'));
+  const encoded = preAuthenticationEncoding(
+    'http://example.com/HelloWorld',
+    new TextEncoder().encode('hello world'),
+  );
   assert.equal(new TextDecoder().decode(encoded), 'DSSEv1 29 http://example.com/HelloWorld 11 hello world');
 });
 
 test('lengths in the encoding are counted in bytes', () => {
-  assert.equal(new TextDecoder().decode(preAuthenticationEncoding('ü', new TextEncoder().encode('€'))), 'DSSEv1 2 ü 3 €');
+  assert.equal(
+    new TextDecoder().decode(preAuthenticationEncoding('ü', new TextEncoder().encode('€'))),
+    'DSSEv1 2 ü 3 €',
+  );
 });
 
 test('what was sealed opens, and is parsed once, after its signature was found right', () => {
@@ -33,7 +46,11 @@ test('what was sealed opens, and is parsed once, after its signature was found r
   assert.equal(calls, 1);
   const forged = seal(PAYLOAD_TYPES.order, makeOrder(world), [signerFromSeed(newSeed(random))]);
   assert.throws(() => openEnvelope(forged.envelope, { ...opening, parse }), code('envelope.key_unknown'));
-  assert.throws(() => openEnvelope({ ...sealed.envelope, payload: encodeBase64(new Uint8Array(9)) }, { ...opening, parse }), code('envelope.signature_bad'));
+  assert.throws(
+    () =>
+      openEnvelope({ ...sealed.envelope, payload: encodeBase64(new Uint8Array(9)) }, { ...opening, parse }),
+    code('envelope.signature_bad'),
+  );
   assert.equal(calls, 1, 'the parser never saw what nobody signed');
 });
 
@@ -65,14 +82,25 @@ test('an object of another kind is refused, also when the right key signed it', 
   assert.throws(() => openEnvelope(receipt.envelope, opening), code('envelope.type_wrong'));
   const relabelled = { ...receipt.envelope, payloadType: PAYLOAD_TYPES.order };
   assert.throws(() => openEnvelope(relabelled, opening), code('envelope.signature_bad'));
-  assert.throws(() => openEnvelope(sealed.envelope, { ...opening, type: PAYLOAD_TYPES.receipt, check: receiptCheck as never }), code('envelope.type_wrong'));
+  assert.throws(
+    () =>
+      openEnvelope(sealed.envelope, {
+        ...opening,
+        type: PAYLOAD_TYPES.receipt,
+        check: receiptCheck as never,
+      }),
+    code('envelope.type_wrong'),
+  );
 });
 
 test('a key id is a hint: a wrong or missing one changes nothing, and a right one excuses nothing', () => {
   const [signature] = sealed.envelope.signatures;
   const stranger = signerFromSeed(newSeed(random));
   for (const keyid of [undefined, stranger.key, 'x']) {
-    const envelope = { ...sealed.envelope, signatures: [keyid === undefined ? { sig: signature!.sig } : { keyid, sig: signature!.sig }] };
+    const envelope = {
+      ...sealed.envelope,
+      signatures: [keyid === undefined ? { sig: signature!.sig } : { keyid, sig: signature!.sig }],
+    };
     assert.deepEqual(openEnvelope(envelope, opening).signedBy, [signer.key]);
     assert.equal(envelopeDigest(envelope), sealed.digest, 'the digest does not cover the envelope');
   }
@@ -92,20 +120,37 @@ test('unknown fields are refused in the envelope and in the payload', () => {
   assert.throws(() => openEnvelope({ ...sealed.envelope, extra: 1 }, opening), code('envelope.malformed'));
   const wider = seal(PAYLOAD_TYPES.order, { ...makeOrder(world), extra: 1 }, [signer]);
   assert.throws(() => openEnvelope(wider.envelope, opening), code('envelope.payload_malformed'));
-  const inherited = seal(PAYLOAD_TYPES.order, JSON.parse(JSON.stringify(makeOrder(world)).replace('{', '{"__proto__":{"admin":1},')), [signer]);
+  const inherited = seal(
+    PAYLOAD_TYPES.order,
+    JSON.parse(JSON.stringify(makeOrder(world)).replace('{', '{"__proto__":{"admin":1},')),
+    [signer],
+  );
   assert.throws(() => openEnvelope(inherited.envelope, opening), code('envelope.payload_malformed'));
 });
 
 test('the free bits of base64 do not pass', () => {
   const payload = sealed.envelope.payload.replace(/=+$/, '');
-  assert.throws(() => openEnvelope({ ...sealed.envelope, payload: `${payload}====` }, opening), code('envelope.malformed'));
+  assert.throws(
+    () => openEnvelope({ ...sealed.envelope, payload: `${payload}====` }, opening),
+    code('envelope.malformed'),
+  );
 });
 
 test('any value at all is refused with a code', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.anything(), fc.record({ payloadType: fc.string(), payload: fc.base64String(), signatures: fc.array(fc.record({ sig: fc.base64String() })) })), (value) => {
-      assert.throws(() => openEnvelope(value, opening), TrustError);
-    }),
+    fc.property(
+      fc.oneof(
+        fc.anything(),
+        fc.record({
+          payloadType: fc.string(),
+          payload: fc.base64String(),
+          signatures: fc.array(fc.record({ sig: fc.base64String() })),
+        }),
+      ),
+      (value) => {
+        assert.throws(() => openEnvelope(value, opening), TrustError);
+      },
+    ),
     { numRuns: 10_000 },
   );
 });

@@ -23,16 +23,23 @@ export interface Opening<T> {
    */
   readonly mayNameItself?: boolean;
   readonly maxBytes?: number;
+  /** 16 unless said otherwise: each costs a verification for each candidate. */
+  readonly maxSignatures?: number;
   /** Parses what has been verified; tests count its calls. */
   readonly parse?: typeof parsePayload;
 }
 
+const MOST_SIGNATURES = 16;
+
 /**
  * Verify, then parse the same bytes, once.
- * Codes: `envelope.malformed`, `envelope.type_wrong`, `envelope.key_unknown`, `envelope.signature_bad`, `envelope.payload_malformed`.
+ * Codes: `envelope.malformed`, `envelope.type_wrong`, `envelope.key_unknown`, `envelope.signature_bad`, `envelope.format_unknown`,
+ * `envelope.payload_malformed`.
  */
 export function openEnvelope<T>(given: unknown, opening: Opening<T>): Opened<T> {
   const { envelope, payload, encoded, digest } = readEnvelope(given, opening.type, opening.maxBytes);
+  if (envelope.signatures.length > (opening.maxSignatures ?? MOST_SIGNATURES))
+    throw new TrustError('envelope.malformed', `there are ${envelope.signatures.length} signatures`);
   const candidates = [...opening.candidates];
   const signedBy = envelope.signatures.map((signature) => {
     const bytes = decodeBase64(signature.sig);
@@ -100,6 +107,12 @@ function parseChecked<T>(payload: Uint8Array, opening: Pick<Opening<T>, 'check' 
   const parsed = (opening.parse ?? parsePayload)(payload);
   if ('fault' in parsed)
     throw new TrustError('envelope.payload_malformed', `the payload is refused: ${parsed.fault}`);
+  const format = formatOf(parsed.value);
+  if (format !== undefined && format !== FORMAT)
+    throw new TrustError(
+      'envelope.format_unknown',
+      `this is of format ${JSON.stringify(format)}, known is ${FORMAT}`,
+    );
   if (!opening.check.is(parsed.value)) {
     const [fault] = opening.check.faults(parsed.value);
     throw new TrustError(
@@ -109,3 +122,9 @@ function parseChecked<T>(payload: Uint8Array, opening: Pick<Opening<T>, 'check' 
   }
   return parsed.value;
 }
+
+const FORMAT = 1;
+
+/** Said by name, because it is no fault: a newer program wrote it, and another machine may know it. */
+const formatOf = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;

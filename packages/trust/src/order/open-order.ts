@@ -4,8 +4,10 @@ import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
 import type { Signer } from '../keys.ts';
-import { allKeys, findKey } from '../signer-set/held-sets.ts';
+import { allKeys, findKey, heldSetAt } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
+import { keyFault } from '../signer-set/key-fault.ts';
+import type { KeyFault } from '../signer-set/key-fault.ts';
 import { TrustError } from '../trust-error.ts';
 
 export interface OpenedOrder {
@@ -25,6 +27,7 @@ const CODES: Record<string, RefusalCode> = {
   'envelope.type_wrong': 'order.type_wrong',
   'envelope.key_unknown': 'order.signer_unknown',
   'envelope.signature_bad': 'order.signature_bad',
+  'envelope.format_unknown': 'order.format_unknown',
   'envelope.payload_malformed': 'order.malformed',
 };
 
@@ -46,8 +49,8 @@ export function openOrder(
       'order.signer_unknown',
       `the key ${order.key} is not one of the person that the order names`,
     );
-  checkKey(order, found.person, found.entry);
-  checkCosigners(order, under, signedBy);
+  checkKey(order, found.person, found.entry, sets);
+  checkCosigners(order, under, signedBy, sets);
   return { order, digest, ...found };
 }
 
@@ -66,19 +69,26 @@ function openAsOrder(envelope: Envelope, under: SignerSet) {
   }
 }
 
-function checkKey(order: Order, person: Person, entry: SignerKey): void {
+const KEY_CODES: Record<KeyFault, RefusalCode> = {
+  key_compromised: 'order.key_compromised',
+  key_retired: 'order.key_retired',
+  key_expired: 'order.key_expired',
+  form_wrong: 'order.form_wrong',
+  custody: 'grant.custody',
+};
+
+function checkKey(order: Order, person: Person, entry: SignerKey, sets: HeldSets): void {
   const whose = `the key ${entry.key} of ${person.name}`;
-  if (entry.ended?.is === 'compromised')
-    throw refuse('order.key_compromised', `${whose} is compromised: nothing signed with it starts`);
-  if (entry.ended?.is === 'retired' && order.issued > entry.ended.since)
-    throw refuse('order.key_retired', `${whose} was retired before this order was signed`);
-  if (entry.until !== null && order.issued > entry.until)
-    throw refuse('order.key_expired', `${whose} had expired when it signed`);
-  if (entry.form !== 'dsse') throw refuse('order.form_wrong', `${whose} signs in the form ${entry.form}`);
+  const fault = keyFault(entry, { at: order.issued, digest: '', isOrder: true });
+  if (fault) throw refuse(KEY_CODES[fault.is], `${whose} ${fault.why}`);
+  if (entry.ended?.is !== 'retired') return;
+  const then = findKey(heldSetAt(sets, order.set).set, entry.key);
+  if (then?.entry.ended !== null)
+    throw refuse('order.key_retired', `${whose} was retired in the signer set that the order names`);
 }
 
 /** The submitter's signature and those of the co-signers named, no other; as many persons as the queue asks for. */
-function checkCosigners(order: Order, under: SignerSet, signedBy: readonly string[]): void {
+function checkCosigners(order: Order, under: SignerSet, signedBy: readonly string[], sets: HeldSets): void {
   const named = [order.key, ...order.cosigners.map((cosigner) => cosigner.key)];
   if (!signedBy.includes(order.key))
     throw refuse('order.signature_bad', 'the order is not signed by the key that it names');
@@ -92,7 +102,8 @@ function checkCosigners(order: Order, under: SignerSet, signedBy: readonly strin
     const found = findKey(under, cosigner.key);
     if (!found || found.person.id !== cosigner.person)
       throw refuse('order.signer_unknown', `the co-signer ${cosigner.key} is not in the signer set`);
-    checkKey(order, found.person, found.entry);
+    checkKey(order, found.person, found.entry, sets);
+    checkCosigner(order, found.person, found.entry);
     persons.add(cosigner.person);
   }
   const needed = under.queueRules.find((rule) => rule.queue === order.queue)?.persons ?? 1;
@@ -101,4 +112,13 @@ function checkCosigners(order: Order, under: SignerSet, signedBy: readonly strin
       'order.cosigner_missing',
       `the queue ${order.queue} asks for the signatures of ${needed} persons, this order has ${persons.size}`,
     );
+}
+
+/** A second signature is worth what its signer could have ordered alone, and nothing where a server can make it. */
+function checkCosigner(order: Order, person: Person, entry: SignerKey): void {
+  if (entry.custody !== 'own')
+    throw refuse('grant.custody', `the co-signer ${person.name} signs with a key that a server can use`);
+  const queues = person.grants.order?.queues ?? [];
+  if (!queues.includes('*') && !queues.includes(order.queue))
+    throw refuse('grant.queue', `the co-signer ${person.name} may not use the queue ${order.queue}`);
 }

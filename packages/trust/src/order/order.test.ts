@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { PAYLOAD_TYPES } from '@writ/contract';
+import { isAboutTheAgent, PAYLOAD_TYPES } from '@writ/contract';
 import type { Order, SignerSet } from '@writ/contract';
 import { seal } from '../envelope/seal.ts';
 import { newSeed, signerFromSeed } from '../keys.ts';
-import { followSet } from '../signer-set/held-sets.ts';
+import { followSet, setRef } from '../signer-set/held-sets.ts';
 import { makeOrder, makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
-import { checkFreshness, checkGrants, checkMachine, checkSetNamed, checkSound, checkTimes, chooseProfile, chooseVariant } from './check-order.ts';
+import {
+  checkFreshness,
+  checkGrants,
+  checkMachine,
+  checkSetNamed,
+  checkSound,
+  checkTimes,
+  chooseProfile,
+  chooseVariant,
+} from './check-order.ts';
 import type { MachineFacts } from './check-order.ts';
 import { judgeReplay } from './judge-replay.ts';
 import type { StartRecord } from './judge-replay.ts';
@@ -19,27 +28,50 @@ const world = makeWorld();
 const { sets, signer, person, admitted } = world;
 const stranger = signerFromSeed(newSeed(random));
 const code = (expected: string) => (error: unknown) => error instanceof TrustError && error.code === expected;
-const open = (changes: Partial<Order> = {}, key = signer) => openOrder(signOrder(makeOrder(world, changes), key).envelope, sets);
+const open = (changes: Partial<Order> = {}, key = signer) =>
+  openOrder(signOrder(makeOrder(world, changes), key).envelope, sets);
 const [ana] = sets.newest.set.persons;
 
 /** The sets after a change that ana makes. */
 function change(changes: Partial<SignerSet>) {
   const { nonce: _nonce, ...rest } = sets.newest.set as SignerSet & { nonce?: string };
-  return followSet(sets, seal(PAYLOAD_TYPES.signerSet, { ...rest, cluster: sets.cluster, version: 2, previous: sets.newest.digest, ...changes }, [signer]).envelope);
+  return followSet(
+    sets,
+    seal(
+      PAYLOAD_TYPES.signerSet,
+      { ...rest, cluster: sets.cluster, version: 2, previous: sets.newest.digest, ...changes },
+      [signer],
+    ).envelope,
+  );
 }
 /** A second person of whom ana says these things. */
 function withBob(key: object, grants: object = {}) {
   const bob = { id: 'baaaaaaaaaaaaaaaaaaaaaaaaa', signer: signerFromSeed(newSeed(random)) };
   const entry = { ...ana!.keys[0]!, key: bob.signer.key, ...key };
-  const sets2 = change({ persons: [ana!, { ...ana!, id: bob.id, name: 'bob', keys: [entry], grants: { ...ana!.grants, order: { ...ana!.grants.order!, ...grants } } }] });
-  const order = (changes: Partial<Order> = {}) => signOrder(makeOrder({ sets: sets2, person: bob.id, signer: bob.signer }, changes), bob.signer).envelope;
+  const sets2 = change({
+    persons: [
+      ana!,
+      {
+        ...ana!,
+        id: bob.id,
+        name: 'bob',
+        keys: [entry],
+        grants: { ...ana!.grants, order: { ...ana!.grants.order!, ...grants } },
+      },
+    ],
+  });
+  const order = (changes: Partial<Order> = {}) =>
+    signOrder(makeOrder({ sets: sets2, person: bob.id, signer: bob.signer }, changes), bob.signer).envelope;
   return { sets: sets2, order, bob };
 }
 
 describe('who signed', () => {
   test('an order of a signer opens', () => assert.equal(open().person.name, 'ana'));
   test('an order of a stranger is refused by name of the key', () => {
-    assert.throws(() => open({ key: stranger.key }, stranger), (error) => code('order.signer_unknown')(error) && (error as Error).message.includes(stranger.key));
+    assert.throws(
+      () => open({ key: stranger.key }, stranger),
+      (error) => code('order.signer_unknown')(error) && (error as Error).message.includes(stranger.key),
+    );
   });
   test('an order that names another key than the one that signed is refused', () => {
     assert.throws(() => open({ key: stranger.key }), code('order.signer_unknown'));
@@ -57,6 +89,7 @@ describe('who signed', () => {
     const cases = [
       [{ ended: { is: 'compromised', since: NOW, kept: [] } }, 'order.key_compromised'],
       [{ ended: { is: 'retired', since: NOW - 1 } }, 'order.key_retired'],
+      [{ ended: { is: 'retired', since: NOW + 1 } }, 'order.key_retired'],
       [{ until: NOW - 1 }, 'order.key_expired'],
       [{ form: 'sshsig' }, 'order.form_wrong'],
     ] as const;
@@ -64,19 +97,76 @@ describe('who signed', () => {
       const { sets: two, order } = withBob(key);
       assert.throws(() => openOrder(order(), two), code(expected));
     }
-    const { sets: two, order } = withBob({ ended: { is: 'retired', since: NOW + 1 } });
-    openOrder(order(), two);
+  });
+  test('a retired key counts for what it signed before, which names an older set', () => {
+    const { sets: two, order } = withBob({});
+    const [, bob] = two.newest.set.persons;
+    const retired = (since: number) => {
+      const persons = [ana!, { ...bob!, keys: [{ ...bob!.keys[0]!, ended: { is: 'retired', since } }] }];
+      return followSet(
+        two,
+        seal(
+          PAYLOAD_TYPES.signerSet,
+          { ...two.newest.set, version: 3, previous: two.newest.digest, persons },
+          [signer],
+        ).envelope,
+      );
+    };
+    openOrder(order(), retired(NOW + 1));
+    assert.throws(() => openOrder(order(), retired(NOW - 1)), code('order.key_retired'));
+    const three = retired(NOW + 1);
+    assert.throws(() => openOrder(order({ set: setRef(three.newest) }), three), code('order.key_retired'));
+  });
+  test('an order of a format that a newer program writes is refused as such, not as malformed', () => {
+    const newer = seal(PAYLOAD_TYPES.order, { ...makeOrder(world), format: 2, extra: true }, [
+      signer,
+    ]).envelope;
+    assert.throws(() => openOrder(newer, sets), code('order.format_unknown'));
+    assert.ok(isAboutTheAgent('order.format_unknown'), 'another agent may be newer');
   });
   test('a queue that asks for two persons gets two, and only those named', () => {
     const { sets: two, bob } = withBob({});
-    const ruled = followSet(two, seal(PAYLOAD_TYPES.signerSet, { ...two.newest.set, version: 3, previous: two.newest.digest, queueRules: [{ queue: 'default', persons: 2 }] }, [signer]).envelope);
+    const ruled = followSet(
+      two,
+      seal(
+        PAYLOAD_TYPES.signerSet,
+        {
+          ...two.newest.set,
+          version: 3,
+          previous: two.newest.digest,
+          queueRules: [{ queue: 'default', persons: 2 }],
+        },
+        [signer],
+      ).envelope,
+    );
     const cosigners = [{ person: bob.id, key: bob.signer.key }];
     const order = (changes: Partial<Order>) => makeOrder({ ...world, sets: ruled }, changes);
-    const signed = (value: Order, signers: (typeof signer)[]) => seal(PAYLOAD_TYPES.order, value, signers).envelope;
+    const signed = (value: Order, signers: (typeof signer)[]) =>
+      seal(PAYLOAD_TYPES.order, value, signers).envelope;
     openOrder(signed(order({ cosigners }), [signer, bob.signer]), ruled);
     assert.throws(() => openOrder(signed(order({}), [signer]), ruled), code('order.cosigner_missing'));
-    assert.throws(() => openOrder(signed(order({ cosigners }), [signer]), ruled), code('order.cosigner_missing'));
-    assert.throws(() => openOrder(signed(order({}), [signer, bob.signer]), ruled), code('order.signature_unexpected'));
+    assert.throws(
+      () => openOrder(signed(order({ cosigners }), [signer]), ruled),
+      code('order.cosigner_missing'),
+    );
+    for (const [changes, grants, expected] of [
+      [{ custody: 'server' }, {}, 'grant.custody'],
+      [{}, { queues: ['other'] }, 'grant.queue'],
+    ] as const) {
+      const worthless = withBob(changes, grants);
+      const value = makeOrder(
+        { ...world, sets: worthless.sets },
+        { cosigners: [{ person: bob.id, key: worthless.bob.signer.key }] },
+      );
+      assert.throws(
+        () => openOrder(signed(value, [signer, worthless.bob.signer]), worthless.sets),
+        code(expected),
+      );
+    }
+    assert.throws(
+      () => openOrder(signed(order({}), [signer, bob.signer]), ruled),
+      code('order.signature_unexpected'),
+    );
   });
 });
 
@@ -95,7 +185,10 @@ test('an order that names a newer set, or another one, is not started', () => {
 
 test('an agent that no changer has spoken to for too long starts nothing, and says who must', () => {
   checkFreshness(sets, NOW, NOW + 30 * 86_400_000);
-  assert.throws(() => checkFreshness(sets, NOW, NOW + 30 * 86_400_000 + 1), (error) => code('set.stale')(error) && (error as Error).message.includes('ana'));
+  assert.throws(
+    () => checkFreshness(sets, NOW, NOW + 30 * 86_400_000 + 1),
+    (error) => code('set.stale')(error) && (error as Error).message.includes('ana'),
+  );
 });
 
 describe('grants', () => {
@@ -119,11 +212,17 @@ describe('grants', () => {
     const { sets: two, order } = withBob({ custody: 'browser' });
     checkGrants(openOrder(order({ profile: 'strict' }), two), two);
     assert.throws(() => checkGrants(openOrder(order(), two), two), code('grant.custody'));
-    assert.throws(() => checkGrants(openOrder(order({ profile: 'strict', network: true }), two), two), code('grant.custody'));
+    assert.throws(
+      () => checkGrants(openOrder(order({ profile: 'strict', network: true }), two), two),
+      code('grant.custody'),
+    );
   });
   test('a key that the server itself can use never signs a command', () => {
     const { sets: two, order } = withBob({ custody: 'server' });
-    assert.throws(() => checkGrants(openOrder(order({ profile: 'strict' }), two), two), code('grant.custody'));
+    assert.throws(
+      () => checkGrants(openOrder(order({ profile: 'strict' }), two), two),
+      code('grant.custody'),
+    );
   });
 });
 
@@ -141,24 +240,53 @@ describe('times', () => {
   test('an order for more than 31 days is refused, also when it begins late', () => {
     checkTimes(open({ notAfter: NOW + 31 * day }), times());
     assert.throws(() => checkTimes(open({ notAfter: NOW + 31 * day + 1 }), times()), code('order.too_long'));
-    assert.throws(() => checkTimes(open({ notBefore: NOW + 20 * day, notAfter: NOW + 40 * day }), times()), code('order.too_long'));
+    assert.throws(
+      () => checkTimes(open({ notBefore: NOW + 20 * day, notAfter: NOW + 40 * day }), times()),
+      code('order.too_long'),
+    );
   });
   test('what may have been forgotten is refused whatever the clock says', () => {
     const order = open();
-    assert.throws(() => checkTimes(order, times({ purgedUpTo: order.order.notAfter, now: 0 })), code('order.purged'));
+    assert.throws(
+      () => checkTimes(order, times({ purgedUpTo: order.order.notAfter, now: 0 })),
+      code('order.purged'),
+    );
     checkTimes(order, times({ purgedUpTo: order.order.notAfter - 1 }));
   });
   test('a clock that was set back does not bring an expired order to life', () => {
-    assert.throws(() => checkTimes(open(), times({ now: NOW, witnessed: NOW + day + 1 })), code('order.expired'));
+    assert.throws(
+      () => checkTimes(open(), times({ now: NOW, witnessed: NOW + day + 1 })),
+      code('order.expired'),
+    );
   });
 });
 
 describe('the machine', () => {
-  const facts: MachineFacts = { os: 'linux', arch: 'x64', host: 'lab-02', admitted, profiles: [{ profile: 'strict', network: false }, { profile: 'user', network: false }] };
-  const clause = (changes: Partial<Order['machine']>): Partial<Order> => ({ machine: { facts: [], labels: [], agents: [], excluded: [], notAdmitted: [], ...changes } });
+  const facts: MachineFacts = {
+    os: 'linux',
+    arch: 'x64',
+    host: 'lab-02',
+    admitted,
+    profiles: [
+      { profile: 'strict', network: false },
+      { profile: 'user', network: false },
+    ],
+  };
+  const clause = (changes: Partial<Order['machine']>): Partial<Order> => ({
+    machine: { facts: [], labels: [], agents: [], excluded: [], notAdmitted: [], ...changes },
+  });
   test('that fits is taken', () => {
     checkMachine(open(), facts);
-    checkMachine(open(clause({ agents: [admitted.identity], labels: [{ name: 'gpu', value: null }], facts: [{ fact: 'os', is: 'linux' }] })), facts);
+    checkMachine(
+      open(
+        clause({
+          agents: [admitted.identity],
+          labels: [{ name: 'gpu', value: null }],
+          facts: [{ fact: 'os', is: 'linux' }],
+        }),
+      ),
+      facts,
+    );
   });
   const refusals: [string, Partial<Order>, Partial<MachineFacts>, string][] = [
     ['another named agent', clause({ agents: [stranger.key] }), {}, 'machine.not_named'],
@@ -167,30 +295,68 @@ describe('the machine', () => {
     ['a label not admitted with', clause({ labels: [{ name: 'prod', value: null }] }), {}, 'machine.label'],
     ['a label of another value', clause({ labels: [{ name: 'gpu', value: 'a100' }] }), {}, 'machine.label'],
     ['another fact', clause({ facts: [{ fact: 'arch', is: 'arm64' }] }), {}, 'machine.fact'],
-    ['more isolation than offered', { profile: 'strict' }, { profiles: [{ profile: 'user', network: false }] }, 'machine.profile'],
+    [
+      'more isolation than offered',
+      { profile: 'strict' },
+      { profiles: [{ profile: 'user', network: false }] },
+      'machine.profile',
+    ],
     ['nothing offered', {}, { profiles: [] }, 'machine.profile'],
-    ['only bare offered and not asked for', {}, { profiles: [{ profile: 'bare', network: true }] }, 'machine.profile'],
+    [
+      'only bare offered and not asked for',
+      {},
+      { profiles: [{ profile: 'bare', network: true }] },
+      'machine.profile',
+    ],
     ['network that is not given', { network: true }, {}, 'machine.network'],
-    ['a queue it was not admitted for', {}, { admitted: { ...admitted, queues: ['other'] } }, 'machine.queue'],
+    [
+      'a queue it was not admitted for',
+      {},
+      { admitted: { ...admitted, queues: ['other'] } },
+      'machine.queue',
+    ],
     ['another platform', {}, { os: 'plan9' }, 'machine.platform'],
   ];
   for (const [title, order, machine, expected] of refusals) {
     test(`${title} is refused: ${expected}`, () => {
       const platform = expected === 'machine.platform';
-      const changes = platform ? { runs: { is: 'command' as const, variants: [{ platform: { os: 'linux' as const, arch: null }, command: commandOf(makeOrder(world)) }] } } : order;
+      const changes = platform
+        ? {
+            runs: {
+              is: 'command' as const,
+              variants: [
+                { platform: { os: 'linux' as const, arch: null }, command: commandOf(makeOrder(world)) },
+              ],
+            },
+          }
+        : order;
       assert.throws(() => checkMachine(open(changes), { ...facts, ...machine }), code(expected));
     });
   }
   test('the strictest profile offered is used; bare only where order and owner both say so', () => {
-    const all = { profiles: [{ profile: 'strict', network: true }, { profile: 'user', network: true }, { profile: 'bare', network: true }] } as const;
+    const all = {
+      profiles: [
+        { profile: 'strict', network: true },
+        { profile: 'user', network: true },
+        { profile: 'bare', network: true },
+      ],
+    } as const;
     assert.equal(chooseProfile(makeOrder(world, { profile: 'user' }), all), 'strict');
     assert.equal(chooseProfile(makeOrder(world, { profile: 'bare' }), all), 'bare');
     assert.equal(chooseProfile(makeOrder(world, { profile: 'bare' }), facts), 'strict');
   });
   test('the first variant that fits is taken, whoever asks for another', () => {
     const command = commandOf(makeOrder(world));
-    const variant = (os: 'linux' | 'darwin' | null, word: string) => ({ platform: { os, arch: null }, command: { ...command, argv: [word] } });
-    const order = makeOrder(world, { runs: { is: 'command', variants: [variant('darwin', 'mac'), variant('linux', 'first'), variant(null, 'second')] } });
+    const variant = (os: 'linux' | 'darwin' | null, word: string) => ({
+      platform: { os, arch: null },
+      command: { ...command, argv: [word] },
+    });
+    const order = makeOrder(world, {
+      runs: {
+        is: 'command',
+        variants: [variant('darwin', 'mac'), variant('linux', 'first'), variant(null, 'second')],
+      },
+    });
     assert.deepEqual(chooseVariant(order, facts).variant.command.argv, ['first']);
     assert.equal(chooseVariant(order, { os: 'win32', arch: 'x64' }).index, 2);
   });
@@ -204,7 +370,18 @@ function commandOf(order: Order) {
 test('orders that the shape lets pass and sense does not are refused', () => {
   const digest = `sha256:${'0'.repeat(64)}`;
   const withFiles = (...paths: string[]): Partial<Order> => ({
-    runs: { is: 'command', variants: [{ platform: { os: null, arch: null }, command: { ...commandOf(makeOrder(world)), inputs: { is: 'list', files: paths.map((path) => ({ path, mode: 'file', digest, size: 0 })) } } }] },
+    runs: {
+      is: 'command',
+      variants: [
+        {
+          platform: { os: null, arch: null },
+          command: {
+            ...commandOf(makeOrder(world)),
+            inputs: { is: 'list', files: paths.map((path) => ({ path, mode: 'file', digest, size: 0 })) },
+          },
+        },
+      ],
+    },
   });
   checkSound(open(withFiles('a', 'ab', 'b/c', 'b/d')));
   assert.throws(() => checkSound(open(withFiles('a', 'a'))), code('input.malformed'));
@@ -216,40 +393,70 @@ test('orders that the shape lets pass and sense does not are refused', () => {
 describe('replay', () => {
   const order = makeOrder(world, { array: { is: 'range', from: 1, to: 3 }, maxAttempts: 3 });
   const digest = signOrder(order, signer).digest;
-  const before = (changes: Partial<StartRecord> = {}): StartRecord => ({ order: digest, highestAttempt: 1, last: 'ended', ...changes });
+  const before = (changes: Partial<StartRecord> = {}): StartRecord => ({
+    order: digest,
+    highestAttempt: 1,
+    last: 'ended',
+    ...changes,
+  });
   test('a first attempt starts, a later one too, the same one never again', () => {
     assert.equal(judgeReplay(order, digest, 1, 1, undefined), 'start');
     assert.equal(judgeReplay(order, digest, 1, 2, before()), 'start');
     assert.throws(() => judgeReplay(order, digest, 1, 1, before()), code('replay.attempt_used'));
-    assert.throws(() => judgeReplay(order, digest, 1, 1, before({ highestAttempt: 2 })), code('replay.attempt_used'));
+    assert.throws(
+      () => judgeReplay(order, digest, 1, 1, before({ highestAttempt: 2 })),
+      code('replay.attempt_used'),
+    );
   });
-  test('after a success nothing starts: the old outcome is adopted', () => assert.equal(judgeReplay(order, digest, 1, 2, before({ last: 'succeeded' })), 'adopt'));
-  test('what still runs is not started beside itself', () => assert.throws(() => judgeReplay(order, digest, 1, 2, before({ last: 'running' })), code('replay.running')));
-  test('another order under the same job id is refused', () => assert.throws(() => judgeReplay(order, digest, 1, 2, before({ order: sets.newest.digest })), code('replay.other_order')));
+  test('after a success nothing starts: the old outcome is adopted', () =>
+    assert.equal(judgeReplay(order, digest, 1, 2, before({ last: 'succeeded' })), 'adopt'));
+  test('what still runs is not started beside itself', () =>
+    assert.throws(
+      () => judgeReplay(order, digest, 1, 2, before({ last: 'running' })),
+      code('replay.running'),
+    ));
+  test('another order under the same job id is refused', () =>
+    assert.throws(
+      () => judgeReplay(order, digest, 1, 2, before({ order: sets.newest.digest })),
+      code('replay.other_order'),
+    ));
   test('indexes and attempts outside the order are refused', () => {
-    for (const index of [0, 4, -1, 1.5]) assert.throws(() => judgeReplay(order, digest, index, 1, undefined), code('order.index_out_of_range'));
-    for (const attempt of [0, 4, 1.5, Number.NaN, 2 ** 53]) assert.throws(() => judgeReplay(order, digest, 1, attempt, undefined), code('replay.attempt_out_of_range'));
+    for (const index of [0, 4, -1, 1.5])
+      assert.throws(() => judgeReplay(order, digest, index, 1, undefined), code('order.index_out_of_range'));
+    for (const attempt of [0, 4, 1.5, Number.NaN, 2 ** 53])
+      assert.throws(
+        () => judgeReplay(order, digest, 1, attempt, undefined),
+        code('replay.attempt_out_of_range'),
+      );
   });
   test('whatever a lying server asks in whatever order, one task starts at most max attempts times, rising, and never after success', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ attempt: fc.integer({ min: -1, max: 5 }), succeeds: fc.boolean() }), { maxLength: 30 }), (asks) => {
-        let record: StartRecord | undefined;
-        const starts: number[] = [];
-        let hasSucceededBefore = false;
-        for (const { attempt, succeeds } of asks) {
-          try {
-            if (judgeReplay(order, digest, 2, attempt, record) !== 'start') continue;
-          } catch {
-            continue;
+      fc.property(
+        fc.array(fc.record({ attempt: fc.integer({ min: -1, max: 5 }), succeeds: fc.boolean() }), {
+          maxLength: 30,
+        }),
+        (asks) => {
+          let record: StartRecord | undefined;
+          const starts: number[] = [];
+          let hasSucceededBefore = false;
+          for (const { attempt, succeeds } of asks) {
+            try {
+              if (judgeReplay(order, digest, 2, attempt, record) !== 'start') continue;
+            } catch {
+              continue;
+            }
+            assert.ok(!hasSucceededBefore, 'no start after success');
+            starts.push(attempt);
+            hasSucceededBefore = succeeds;
+            record = { order: digest, highestAttempt: attempt, last: succeeds ? 'succeeded' : 'ended' };
           }
-          assert.ok(!hasSucceededBefore, 'no start after success');
-          starts.push(attempt);
-          hasSucceededBefore = succeeds;
-          record = { order: digest, highestAttempt: attempt, last: succeeds ? 'succeeded' : 'ended' };
-        }
-        assert.ok(starts.length <= order.maxAttempts);
-        assert.deepEqual(starts, [...new Set(starts)].sort((a, b) => a - b));
-      }),
+          assert.ok(starts.length <= order.maxAttempts);
+          assert.deepEqual(
+            starts,
+            [...new Set(starts)].sort((a, b) => a - b),
+          );
+        },
+      ),
       { numRuns: 2000 },
     );
   });
@@ -259,14 +466,44 @@ describe('a withdrawal', () => {
   const wish = { cluster: sets.cluster, order: sets.newest.digest, indexes: [1, 2], person, now: NOW };
   test('by the submitter counts for the tasks that it names', () => {
     const withdrawal = judgeWithdrawal(makeWithdrawal(wish, signer).envelope, sets, () => true);
-    assert.ok(isWithdrawn(withdrawal, sets.newest.digest, 1) && !isWithdrawn(withdrawal, sets.newest.digest, 3));
+    assert.ok(
+      isWithdrawn(withdrawal, sets.newest.digest, 1) && !isWithdrawn(withdrawal, sets.newest.digest, 3),
+    );
   });
   test('by a stranger, or by somebody without the grant, does not count', () => {
-    assert.throws(() => judgeWithdrawal(makeWithdrawal(wish, stranger).envelope, sets, () => true), code('envelope.key_unknown'));
+    assert.throws(
+      () => judgeWithdrawal(makeWithdrawal(wish, stranger).envelope, sets, () => true),
+      code('envelope.key_unknown'),
+    );
     const bob = { id: 'baaaaaaaaaaaaaaaaaaaaaaaaa', signer: signerFromSeed(newSeed(random)) };
-    const two = change({ persons: [ana!, { ...ana!, id: bob.id, name: 'bob', keys: [{ ...ana!.keys[0]!, key: bob.signer.key }], grants: { ...ana!.grants, withdraw: false } }] });
+    const two = change({
+      persons: [
+        ana!,
+        {
+          ...ana!,
+          id: bob.id,
+          name: 'bob',
+          keys: [{ ...ana!.keys[0]!, key: bob.signer.key }],
+          grants: { ...ana!.grants, withdraw: false },
+        },
+      ],
+    });
     const his = makeWithdrawal({ ...wish, person: bob.id }, bob.signer).envelope;
     assert.throws(() => judgeWithdrawal(his, two, () => false), code('withdrawal.not_granted'));
     judgeWithdrawal(his, two, () => true);
+    for (const key of [
+      { custody: 'browser' },
+      { custody: 'server' },
+      { form: 'sshsig' },
+      { until: NOW - 1 },
+    ]) {
+      const weak = withBob(key);
+      const theirs = makeWithdrawal({ ...wish, person: weak.bob.id }, weak.bob.signer).envelope;
+      assert.throws(
+        () => judgeWithdrawal(theirs, weak.sets, () => true),
+        code('withdrawal.signer_wrong'),
+        JSON.stringify(key),
+      );
+    }
   });
 });

@@ -5,6 +5,7 @@ import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
 import type { Signer } from '../keys.ts';
 import { allKeys, findKey } from '../signer-set/held-sets.ts';
+import { keyFault } from '../signer-set/key-fault.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
 
@@ -32,7 +33,7 @@ export function judgeWithdrawal(
   sets: HeldSets,
   isSubmitter: (order: string, person: string) => boolean,
 ): Withdrawal {
-  const { value, signedBy } = openEnvelope(envelope, {
+  const { value, signedBy, digest } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.withdrawal,
     check: withdrawalCheck,
     candidates: allKeys(sets.newest.set),
@@ -52,6 +53,12 @@ export function judgeWithdrawal(
       'this withdrawal is not signed by a key of the person that it names',
     );
   }
+  const fault = keyFault(found.entry, { at: value.time, digest });
+  if (fault)
+    throw new TrustError(
+      'withdrawal.signer_wrong',
+      `the key ${value.by.key} of ${found.person.name} ${fault.why}`,
+    );
   if (!isSubmitter(value.order, value.by.person) && !found.person.grants.withdraw) {
     throw new TrustError(
       'withdrawal.not_granted',

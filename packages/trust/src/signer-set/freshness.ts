@@ -1,4 +1,4 @@
-import { freshnessCheck, PAYLOAD_TYPES } from '@writ/contract';
+import { BOUNDS, freshnessCheck, PAYLOAD_TYPES } from '@writ/contract';
 import type { Envelope, Freshness } from '@writ/contract';
 import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
@@ -29,7 +29,13 @@ export function judgeFreshness(envelope: Envelope, sets: HeldSets): Freshness {
   });
   if (value.cluster !== sets.cluster)
     throw new TrustError('set.cluster_other', 'this freshness mark is of another cluster');
-  if (signedBy.length !== 1 || signedBy[0] !== value.key || !isChangersWord(sets, value.person, value.key)) {
+  const until = findKey(sets.newest.set, value.key)?.entry.until ?? null;
+  if (
+    signedBy.length !== 1 ||
+    signedBy[0] !== value.key ||
+    !isChangersWord(sets, value.person, value.key) ||
+    (until !== null && value.time > until)
+  ) {
     throw new TrustError(
       'set.mark_refused',
       'only a person who may change the signer set can say that it is fresh',
@@ -45,12 +51,18 @@ export function isChangersWord(sets: HeldSets, person: string, key: string): boo
   return (
     found?.person.id === person &&
     found.entry.custody === 'own' &&
+    found.entry.form === 'dsse' &&
     found.entry.ended === null &&
     sets.newest.set.changers.includes(person)
   );
 }
 
-/** @param newestWord the newest time in a changer's signature that was not ahead of this machine's clock. */
+/**
+ * A set that says it was made in the future is no word either: it would stay fresh until long after that.
+ * @param newestWord the newest time in a changer's signature that was not ahead of this machine's clock.
+ */
 export function isFresh(sets: HeldSets, newestWord: number, now: number): boolean {
-  return now - Math.max(newestWord, sets.newest.set.time) <= sets.newest.set.freshnessSeconds * 1000;
+  const { time, freshnessSeconds } = sets.newest.set;
+  const isAhead = time > now + BOUNDS.clockToleranceSeconds * 1000;
+  return now - Math.max(newestWord, isAhead ? 0 : time) <= freshnessSeconds * 1000;
 }

@@ -3,6 +3,7 @@ import type { Envelope, Person, SetRef, SignerKey, SignerSet } from '@writ/contr
 import { openEnvelope } from '../envelope/open.ts';
 import { isStrongEd25519 } from '../keys.ts';
 import { TrustError } from '../trust-error.ts';
+import { keyFault } from './key-fault.ts';
 
 export interface HeldSet {
   readonly set: SignerSet;
@@ -35,7 +36,7 @@ export function firstSetDigestOf(cluster: string): string {
  * makes or has compared the set himself.
  */
 export function startSets(envelope: Envelope, cluster?: string): HeldSets {
-  const held = openSet(envelope);
+  const held = openSet(envelope, []);
   if (held.set.version !== 1)
     throw new TrustError('set.version_skipped', `a chain begins with version 1, not ${held.set.version}`);
   const id = clusterIdOf(held.digest);
@@ -44,23 +45,32 @@ export function startSets(envelope: Envelope, cluster?: string): HeldSets {
   return { cluster: id, chain: [held], newest: held };
 }
 
-/** Takes the next version: exactly held + 1, naming its predecessor, signed by the changers of both. */
+/**
+ * Takes the next version: exactly held + 1, naming its predecessor, signed by the changers of both. Another set of a
+ * version held, rightly signed, is `set.fork`: somebody has signed two.
+ */
 export function followSet(sets: HeldSets, envelope: Envelope): HeldSets {
   const before = sets.newest;
-  const held = openSet(envelope, before.set);
+  const held = openSet(envelope, sets.chain);
   const { version } = held.set;
-  if (version <= before.set.version)
+  const known = sets.chain[version - 1];
+  if (known && known.digest === held.digest)
     throw new TrustError(
       'set.rolled_back',
       `version ${version} is not newer than the ${before.set.version} held`,
+    );
+  if ('nonce' in held.set || held.set.cluster !== sets.cluster)
+    throw new TrustError('set.cluster_other', `this set is not of cluster ${sets.cluster}`);
+  if (known)
+    throw new TrustError(
+      'set.fork',
+      `two signer sets call themselves version ${version}: ${held.digest} and ${known.digest}`,
     );
   if (version !== before.set.version + 1)
     throw new TrustError(
       'set.version_skipped',
       `version ${version} does not follow version ${before.set.version}`,
     );
-  if ('nonce' in held.set || held.set.cluster !== sets.cluster)
-    throw new TrustError('set.cluster_other', `this set is not of cluster ${sets.cluster}`);
   if (held.set.previous !== before.digest)
     throw new TrustError(
       'set.fork',
@@ -104,8 +114,12 @@ export function findKey(set: SignerSet, key: string): { person: Person; entry: S
 export const allKeys = (set: SignerSet): string[] =>
   set.persons.flatMap((person) => person.keys.map((entry) => entry.key));
 
-/** Signed by enough changers of the set before it and of itself, and by nobody else. */
-function openSet(envelope: Envelope, before?: SignerSet): HeldSet {
+/**
+ * Signed by enough changers of the set before it and of itself, and by nobody else; where the recovery key's entry
+ * changes, by that key as well, or whoever steals a changer's key would strike it out first.
+ */
+function openSet(envelope: Envelope, chain: readonly HeldSet[]): HeldSet {
+  const newest = chain.at(-1)?.set;
   const {
     value: set,
     digest,
@@ -113,13 +127,17 @@ function openSet(envelope: Envelope, before?: SignerSet): HeldSet {
   } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.signerSet,
     check: signerSetCheck,
-    candidates: before ? changerKeys(before) : [],
+    candidates: newest ? changerKeys(newest, newest.time) : [],
     mayNameItself: true,
+    maxSignatures: MOST_SIGNATURES,
   });
   checkSound(set);
+  const before = chain[Math.min(set.version - 1, chain.length) - 1]?.set;
   const judges = before ? [before, set] : [set];
   for (const judge of judges) {
-    const persons = new Set(signedBy.map((key) => findChanger(judge, key)).filter((id) => id !== undefined));
+    const persons = new Set(
+      signedBy.map((key) => findChanger(judge, key, set.time)).filter((id) => id !== undefined),
+    );
     if (persons.size < judge.threshold) {
       throw new TrustError(
         'set.signatures_short',
@@ -127,24 +145,35 @@ function openSet(envelope: Envelope, before?: SignerSet): HeldSet {
       );
     }
   }
-  const stranger = signedBy.find((key) => judges.every((judge) => findChanger(judge, key) === undefined));
+  const recovery = before && before.recovery !== set.recovery ? before.recovery : null;
+  if (recovery !== null && !signedBy.includes(recovery))
+    throw new TrustError(
+      'set.recovery_unsigned',
+      `version ${set.version} changes the recovery key, which has not signed it`,
+    );
+  const stranger = signedBy.find(
+    (key) => key !== recovery && judges.every((judge) => findChanger(judge, key, set.time) === undefined),
+  );
   if (stranger)
     throw new TrustError('set.signature_unexpected', `${stranger} signed, and may not change this set`);
   return { set, digest, envelope };
 }
 
-/** A key that a server or its pages can use never changes a set. */
-const changerKeys = (set: SignerSet): string[] =>
+/** All changers of two versions, and the recovery key. */
+const MOST_SIGNATURES = 129;
+
+/** Keys that may change a set at that time: not ended, not expired, and never one that a server or its pages can use. */
+const changerKeys = (set: SignerSet, at: number): string[] =>
   set.persons
     .filter((person) => set.changers.includes(person.id))
     .flatMap((person) =>
       person.keys
-        .filter((entry) => entry.custody === 'own' && entry.ended === null)
+        .filter((entry) => entry.ended === null && !keyFault(entry, { at, digest: '' }))
         .map((entry) => entry.key),
     );
 
-function findChanger(set: SignerSet, key: string): string | undefined {
-  return changerKeys(set).includes(key) ? findKey(set, key)?.person.id : undefined;
+function findChanger(set: SignerSet, key: string, at: number): string | undefined {
+  return changerKeys(set, at).includes(key) ? findKey(set, key)?.person.id : undefined;
 }
 
 function checkSound(set: SignerSet): void {
@@ -155,12 +184,16 @@ function checkSound(set: SignerSet): void {
     (hasTwice(ids) && 'two persons have one id') ||
     (hasTwice(names) && 'two persons have one name') ||
     (hasTwice(keys) && 'one key stands in it twice') ||
+    (set.recovery !== null && keys.includes(set.recovery) && 'the recovery key is also a person’s key') ||
+    (hasTwice(set.groups.map((group) => group.name)) && 'two groups have one name') ||
+    (hasTwice(set.queueRules.map((rule) => rule.queue)) && 'two rules are for one queue') ||
+    (hasTwice(set.agentsRemoved.map((agent) => agent.identity)) && 'an agent is removed twice') ||
     (hasTwice(set.changers) && 'a changer stands in it twice') ||
     (!set.changers.every((id) => ids.includes(id)) && 'a changer is not among the persons') ||
     (set.threshold > set.changers.length && 'the threshold is higher than the number of changers');
   if (fault) throw new TrustError('set.malformed', `this signer set is refused: ${fault}`);
   const weak = [...keys, ...(set.recovery === null ? [] : [set.recovery])].find(
-    (key) => key.startsWith('ed25519:') && !isStrongEd25519(key),
+    (key) => /^(sk-)?ed25519:/.test(key) && !isStrongEd25519(key.replace(/^sk-/, '')),
   );
   if (weak) throw new TrustError('set.key_weak', `the key ${weak} is one under which anybody can sign`);
 }

@@ -15,17 +15,34 @@ export const random: FillRandom = (bytes) => crypto.getRandomValues(bytes);
 export function makeWorld(name = 'ana') {
   const signer = signerFromSeed(newSeed(random));
   const person = newId(random);
-  const first = makeFirstSet({ nonce: newId(random), now: NOW, person: { id: person, name, keyName: `${name}-pc` }, authorities: ['MAAA'] }, signer);
+  const first = makeFirstSet(
+    {
+      nonce: newId(random),
+      now: NOW,
+      person: { id: person, name, keyName: `${name}-pc` },
+      authorities: ['MAAA'],
+    },
+    signer,
+  );
   const sets = startSets(first.envelope);
   return { signer, person, first, sets, ...makeAgent({ sets, person, signer }) };
 }
 
-export function makeAgent(world: { sets: ReturnType<typeof startSets>; person: string; signer: ReturnType<typeof signerFromSeed> }, name = 'lab-02') {
+export function makeAgent(
+  world: { sets: ReturnType<typeof startSets>; person: string; signer: ReturnType<typeof signerFromSeed> },
+  name = 'lab-02',
+) {
   const identity = signerFromSeed(newSeed(random));
   const invite = makeInvite(
     world.sets,
     { person: world.person, signer: world.signer },
-    { role: 'agent', name: null, labels: [{ name: 'gpu', value: '' }], queues: ['*'], addresses: ['localhost:7411'] },
+    {
+      role: 'agent',
+      name: null,
+      labels: [{ name: 'gpu', value: '' }],
+      queues: ['*'],
+      addresses: ['localhost:7411'],
+    },
     NOW,
     random,
   );
@@ -41,10 +58,20 @@ export function makeAgent(world: { sets: ReturnType<typeof startSets>; person: s
     time: NOW,
   };
   const sealed = makeAdmission(admission, inviteKey, identity);
-  return { identity, invite, inviteKey, admission, admissionEnvelope: sealed.envelope, admitted: judgeAdmission(sealed.envelope, invite.envelope, world.sets) };
+  return {
+    identity,
+    invite,
+    inviteKey,
+    admission,
+    admissionEnvelope: sealed.envelope,
+    admitted: judgeAdmission(sealed.envelope, invite.envelope, world.sets),
+  };
 }
 
-export function makeOrder(world: Pick<ReturnType<typeof makeWorld>, 'sets' | 'person' | 'signer'>, changes: Partial<Order> = {}): Order {
+export function makeOrder(
+  world: Pick<ReturnType<typeof makeWorld>, 'sets' | 'person' | 'signer'>,
+  changes: Partial<Order> = {},
+): Order {
   return {
     format: 1,
     cluster: world.sets.cluster,
@@ -57,7 +84,12 @@ export function makeOrder(world: Pick<ReturnType<typeof makeWorld>, 'sets' | 'pe
     project: DEFAULTS.project,
     runs: {
       is: 'command',
-      variants: [{ platform: { os: null, arch: null }, command: { argv: ['uname', '-a'], variables: [], inputs: { is: 'list', files: [] }, secrets: [] } }],
+      variants: [
+        {
+          platform: { os: null, arch: null },
+          command: { argv: ['uname', '-a'], variables: [], inputs: { is: 'list', files: [] }, secrets: [] },
+        },
+      ],
     },
     outputs: { patterns: [], required: false },
     limits: {
