@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { hashRecord } from '../audit/hash-record.ts';
 import type { AuditReport } from '../store.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { at, claim, id, leasesOf, newJob, receipt, withStore } from './samples.ts';
@@ -78,6 +79,31 @@ export function testAudit(make: MakeDatabase): void {
       }),
     );
   }
+
+  test(
+    'a record that is changed and hashed anew does not fit the one after it, whatever that one says it follows',
+    withStore(make, async (store, database) => {
+      for (const name of ['a', 'b', 'c', 'd']) await store.jobs.submit(newJob(name), at(10));
+      const records = (await store.audit.listRecords({ after: null, limit: 50 })).items;
+      const fourth = records.find((record) => record.seq === 4);
+      assert.ok(fourth);
+      const hash = hashRecord({ ...fourth, actor: 'mallory' });
+      await database.tamper(`update audit set actor = 'mallory', hash = '${hash}' where seq = 4`);
+      assert.deepEqual(await store.audit.verifyAudit(), {
+        isWhole: false,
+        records: 4,
+        firstBad: 5,
+        fault: 'order',
+      });
+      await database.tamper(`update audit set previous = '${hash}' where seq = 5`);
+      assert.deepEqual(await store.audit.verifyAudit(), {
+        isWhole: false,
+        records: 4,
+        firstBad: 5,
+        fault: 'hash',
+      });
+    }),
+  );
 
   test(
     'the trail counts every state change, one record for each kind, job and transaction (I7)',
