@@ -3,6 +3,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import {
   type Description,
   encodeBase64,
+  type EnrolReply,
   type Envelope,
   type FromAgent,
   type FromServer,
@@ -102,13 +103,12 @@ function serialOf(der: Buffer): string {
 }
 
 /** One conversation of `writ-enrol/1`: each message is sent after the answer to the one before. */
-// oxlint-disable-next-line typescript/no-explicit-any
 export async function converse(
   server: { readonly agentPort: number },
   messages: readonly unknown[],
-): Promise<any[]> {
+): Promise<EnrolReply[]> {
   const socket = connect({ ...enrolClientTls(), host: '127.0.0.1', port: server.agentPort });
-  const answers: unknown[] = [];
+  const answers: EnrolReply[] = [];
   let rest = '';
   let wake: (() => void) | null = null;
   let isOver = false;

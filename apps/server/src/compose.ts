@@ -11,7 +11,7 @@ import { keepCertificates } from './certificates/keep-certificates.ts';
 import type { Clock } from './clock.ts';
 import { openCluster } from './cluster.ts';
 import { readMachine } from './config/read-machine.ts';
-import { statePaths } from './config/state-paths.ts';
+import { statePaths } from './state-paths.ts';
 import { openDispatch } from './dispatch/open-dispatch.ts';
 import { openEnrolment } from './enrol/serve-enrolment.ts';
 import { keepFiles } from './files/keep-files.ts';

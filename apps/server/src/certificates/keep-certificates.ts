@@ -4,7 +4,7 @@ import { decodeBase64, encodeBase64 } from '@writ/contract';
 import { createTlsKey, type OwnCertificate } from '@writ/trust/certificates';
 import type { Authority, IssuedLeaf } from '@writ/trust/authority';
 import type { Clock } from '../clock.ts';
-import type { StatePaths } from '../config/state-paths.ts';
+import type { StatePaths } from '../state-paths.ts';
 import type { HostNames } from './host-names.ts';
 
 /** The one place that holds the authority's key. It is read when something is issued, not before. */

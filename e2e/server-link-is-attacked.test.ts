@@ -1,0 +1,421 @@
+import assert from 'node:assert/strict';
+import { connect as connectHttp2 } from 'node:http2';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { connect } from 'node:tls';
+import { LINK_ROUTES, type Order } from '@writ/contract';
+import { generateP256, makeReceipt, readUnverified } from '@writ/trust';
+import { PAYLOAD_TYPES, receiptCheck } from '@writ/contract';
+import { digestOf } from '@writ/trust/digest';
+import { makeSignedOrder } from '../testkit/src/make-order.ts';
+import { newSigner, startTestServer, type TestServer } from '../testkit/src/start-test-server.ts';
+import {
+  certificateOf,
+  connectLink,
+  describe as describeAgent,
+  enrol,
+  inline,
+  makeAgent,
+  type TestAgent,
+} from '../testkit/src/test-agent.ts';
+
+/** An agent as an attacker: it may do everything that a program with an admitted key can. */
+describe('a hostile agent', { timeout: 120_000 }, () => {
+  let server: TestServer;
+  let honest: TestAgent;
+  let hostile: TestAgent;
+
+  before(async () => {
+    server = await startTestServer();
+    // Orders name one of the two, so that a test knows who gets what.
+    honest = await makeAgent(server, 'honest');
+    hostile = await makeAgent(server, 'hostile');
+    for (const agent of [honest, hostile]) {
+      await agent.connect({ credits: 64 });
+      await agent.next('welcome');
+    }
+  });
+  after(async () => {
+    await server.close();
+  });
+
+  const submitFor = async (agent: TestAgent, changes: Partial<Order> = {}) => {
+    const made = makeSignedOrder(server.sets, server.person, {
+      machine: { facts: [], labels: [], agents: [agent.identity.key], excluded: [], notAdmitted: [] },
+      ...changes,
+    });
+    const answer = await server.call('POST', '/api/v1/jobs', { body: { order: made.envelope } });
+    assert.equal(answer.status, 201, answer.bytes.toString());
+    return made;
+  };
+  const stateOf = async (job: string): Promise<string> =>
+    (await server.call('GET', `/api/v1/jobs/${job}`)).body.state;
+  const reconnect = async (agent: TestAgent): Promise<void> => {
+    await agent.connect({ credits: 64, held: [] });
+    await agent.next('welcome');
+  };
+
+  test('a receipt for the lease of another agent is stored and changes nothing', async () => {
+    const { order } = await submitFor(honest);
+    const lease = await honest.lease();
+    hostile.send({
+      is: 'receipts',
+      receipts: [{ envelope: hostile.receipt(lease), stdout: null, stderr: null }],
+    });
+    const { refused } = await hostile.next('accepted');
+    assert.equal(refused.length, 1);
+    assert.equal(await stateOf(order.job), 'leased');
+    const { body } = await server.call('GET', `/api/v1/jobs/${order.job}/receipts`);
+    assert.deepEqual(
+      body.items.map((item: { isAccepted: boolean }) => item.isAccepted),
+      [false],
+    );
+
+    honest.send({
+      is: 'receipts',
+      receipts: [{ envelope: honest.receipt(lease), stdout: null, stderr: null }],
+    });
+    assert.deepEqual((await honest.next('accepted')).refused, []);
+    assert.equal(await stateOf(order.job), 'succeeded');
+  });
+
+  test('renewing, starting or handing back the task of another agent has no effect', async () => {
+    const { order } = await submitFor(honest);
+    const { order: digest, ...lease } = await honest.lease();
+    hostile.send({ is: 'renew', tasks: [lease] });
+    assert.deepEqual((await hostile.next('renewed')).lost, [lease]);
+    hostile.send({ is: 'started', tasks: [lease] });
+    assert.deepEqual((await hostile.next('renewed')).lost, [lease]);
+    hostile.send({ is: 'returned', tasks: [lease] });
+    assert.equal(await stateOf(order.job), 'leased');
+    honest.send({
+      is: 'receipts',
+      receipts: [{ envelope: honest.receipt({ ...lease, order: digest }), stdout: null, stderr: null }],
+    });
+    assert.deepEqual((await honest.next('accepted')).refused, []);
+  });
+
+  test('a receipt with an older or newer token, another index or another order is refused', async () => {
+    const { order } = await submitFor(hostile, { array: { is: 'range', from: 0, to: 1 } });
+    const lease = await hostile.lease();
+    const other = await submitFor(hostile);
+    for (const [changes, code] of [
+      [{ token: { ...lease.token, n: lease.token.n + 1_000 } }, 'lease.stale'],
+      [{ token: { epoch: lease.token.epoch + 1, n: lease.token.n } }, 'lease.stale'],
+      [{ index: 7 }, 'receipt.order_mismatch'],
+      [{ order: other.digest }, 'receipt.order_mismatch'],
+      [{ attempt: 9 }, 'receipt.order_mismatch'],
+      [{ profile: 'bare' as const }, 'receipt.order_mismatch'],
+    ] as const) {
+      hostile.send({
+        is: 'receipts',
+        receipts: [{ envelope: hostile.receipt(lease, changes), stdout: null, stderr: null }],
+      });
+      const { refused } = await hostile.next('accepted');
+      assert.deepEqual(
+        refused.map((one) => one.code),
+        [code],
+        JSON.stringify(changes),
+      );
+    }
+    assert.equal(await stateOf(order.job), 'leased');
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    await server.call('POST', `/api/v1/jobs/${other.order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    hostile.leases.length = 0;
+  });
+
+  test('a receipt that another key signed ends the link, and stands in the audit trail', async () => {
+    const { order } = await submitFor(hostile);
+    const lease = await hostile
+      .next('lease')
+      .then((message) => ({ job: message.job, order: message.order, ...message.tasks[0]! }));
+    const genuine = readUnverified(hostile.receipt(lease), {
+      type: PAYLOAD_TYPES.receipt,
+      check: receiptCheck,
+    });
+    const forged = makeReceipt(genuine.predicate, newSigner());
+    hostile.send({ is: 'receipts', receipts: [{ envelope: forged.envelope, stdout: null, stderr: null }] });
+    assert.match((await hostile.next('close')).code, /^envelope\./);
+    await hostile.closed;
+    assert.notEqual(await stateOf(order.job), 'succeeded');
+    const { body } = await server.call('GET', '/api/v1/audit?limit=20');
+    const record = body.items.find((item: { action: string }) => item.action === 'receipt.forged');
+    assert.deepEqual([record?.object, record?.outcome], ['agent:hostile', 'refused']);
+    await reconnect(hostile);
+  });
+
+  test('logs and outputs that are not what the receipt says are not accepted', async () => {
+    const { order } = await submitFor(hostile, { array: { is: 'range', from: 0, to: 3 } });
+    const leases = [await hostile.lease(), await hostile.lease(), await hostile.lease()];
+    const said = inline('what it said\n');
+    hostile.send({
+      is: 'receipts',
+      receipts: [
+        {
+          envelope: hostile.receipt(leases[0]!, { stdout: said.log }),
+          stdout: inline('something else').base64,
+          stderr: null,
+        },
+      ],
+    });
+    assert.equal((await hostile.next('accepted')).refused[0]?.code, 'receipt.log_mismatch');
+    hostile.send({
+      is: 'receipts',
+      receipts: [{ envelope: hostile.receipt(leases[1]!, { stdout: said.log }), stdout: null, stderr: null }],
+    });
+    assert.equal((await hostile.next('accepted')).refused[0]?.code, 'receipt.log_mismatch');
+    const output = {
+      path: 'result',
+      mode: 'file' as const,
+      digest: digestOf(Buffer.from('never sent')),
+      size: 10,
+    };
+    hostile.send({
+      is: 'receipts',
+      receipts: [
+        { envelope: hostile.receipt(leases[2]!, { outputs: [output] }), stdout: null, stderr: null },
+      ],
+    });
+    assert.equal((await hostile.next('accepted')).refused[0]?.code, 'receipt.output_missing');
+    assert.equal(await stateOf(order.job), 'leased');
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    hostile.leases.length = 0;
+  });
+
+  test('files: an agent reads inputs of its own leases, writes outputs under their true digest, and nothing else', async () => {
+    // It holds nothing any more.
+    await hostile.close();
+    await reconnect(hostile);
+    const input = Buffer.from(`private input ${Math.random()}`);
+    const digest = digestOf(input);
+    await upload(server, input);
+    const command = {
+      argv: ['cat', 'x'],
+      variables: [],
+      inputs: {
+        is: 'list' as const,
+        files: [{ path: 'x', mode: 'file' as const, digest, size: input.length }],
+      },
+      secrets: [],
+    };
+    const { order } = await submitFor(honest, {
+      runs: { is: 'command', variants: [{ platform: { os: null, arch: null }, command }] },
+    });
+    const lease = await honest.lease();
+    const path = LINK_ROUTES.file.replace(':digest', digest);
+    assert.deepEqual(await honest.request('GET', path), { status: 200, bytes: input });
+    const absent = await hostile.request(
+      'GET',
+      LINK_ROUTES.file.replace(':digest', digestOf(Buffer.from('nowhere'))),
+    );
+    const foreign = await hostile.request('GET', path);
+    assert.equal(foreign.status, 404);
+    assert.deepEqual(foreign.bytes, absent.bytes);
+
+    const output = Buffer.from('an output');
+    const outputPath = LINK_ROUTES.file.replace(':digest', digestOf(output));
+    assert.equal((await hostile.request('PUT', outputPath, output)).status, 404);
+    assert.equal((await honest.request('PUT', outputPath, Buffer.from('an 0utput'))).status, 422);
+    assert.deepEqual(
+      [
+        existsSync(onDisk(server, digestOf(output))),
+        existsSync(onDisk(server, digestOf(Buffer.from('an 0utput')))),
+      ],
+      [false, false],
+    );
+    assert.equal((await honest.request('PUT', outputPath, output)).status, 204);
+    assert.equal((await honest.request('PUT', '/link/v1/files/..%2f..%2fwrit.db', output)).status, 400);
+
+    const logOf = (index: number): string =>
+      LINK_ROUTES.log
+        .replace(':job', order.job)
+        .replace(':index', String(index))
+        .replace(':attempt', '1')
+        .replace(':stream', 'stdout');
+    assert.equal(
+      (await hostile.request('POST', `${logOf(0)}?offset=0`, Buffer.from('not mine'))).status,
+      404,
+    );
+    assert.equal((await honest.request('POST', `${logOf(0)}?offset=0`, Buffer.from('mine'))).status, 200);
+    assert.equal((await honest.request('POST', `${logOf(0)}?offset=9`, Buffer.from('a gap'))).status, 409);
+    const outputs = [{ path: 'out', mode: 'file' as const, digest: digestOf(output), size: output.length }];
+    honest.send({
+      is: 'receipts',
+      receipts: [
+        {
+          envelope: honest.receipt(lease, { outputs, stdout: inline('mine').log }),
+          stdout: null,
+          stderr: null,
+        },
+      ],
+    });
+    assert.deepEqual((await honest.next('accepted')).refused, []);
+    const got = await server.call('GET', `/api/v1/jobs/${order.job}/files/${digestOf(output)}`);
+    assert.equal(got.bytes.toString(), 'an output');
+    assert.equal((await honest.request('GET', path)).status, 404, 'the lease is over');
+  });
+
+  test('messages with unknown fields, of unknown kinds, too long or out of turn end the link', async () => {
+    const valid = { is: 'credits', more: 1 };
+    for (const [text, code] of [
+      [`${JSON.stringify({ ...valid, and: 1 })}\n`, 'link.malformed'],
+      [`${JSON.stringify({ is: 'obey' })}\n`, 'link.malformed'],
+      ['{"is":"credits","more":\n', 'link.malformed'],
+      [`${JSON.stringify({ is: 'credits', more: 1e9 })}\n`, 'link.malformed'],
+      [`{"is":"pong","n":1,"__proto__":{"n":1}}\n`, 'link.malformed'],
+      [`"${'x'.repeat(17 * 1024 * 1024)}`, 'link.line_too_long'],
+    ] as const) {
+      hostile.sendRaw(text);
+      assert.equal((await hostile.next('close', 20_000)).code, code, text.slice(0, 60));
+      await hostile.closed;
+      await reconnect(hostile);
+    }
+    hostile.send({
+      is: 'hello',
+      link: 1,
+      writ: '0.1.0',
+      description: describeAgent(server, hostile.identity, 'hostile'),
+      set: { version: 1, digest: server.sets.newest.digest },
+      seq: hostile.seq,
+      credits: 0,
+      held: [],
+    });
+    assert.equal((await hostile.next('close')).code, 'link.hello_twice');
+    await hostile.closed;
+    await hostile.connect({ link: 2 });
+    assert.equal((await hostile.next('close')).code, 'link.version');
+    await hostile.closed;
+    await hostile.connect({ description: describeAgent(server, honest.identity, 'honest') });
+    assert.match((await hostile.next('close')).code, /^(description|envelope)\./);
+    await hostile.closed;
+    await reconnect(hostile);
+  });
+
+  test('an agent whose folder was rolled back is not served', async () => {
+    const { order } = await submitFor(hostile);
+    hostile.send({
+      is: 'receipts',
+      receipts: [{ envelope: hostile.receipt(await hostile.lease()), stdout: null, stderr: null }],
+    });
+    await hostile.next('accepted');
+    assert.equal(await stateOf(order.job), 'succeeded');
+    await hostile.close();
+    await hostile.connect({ seq: hostile.seq - 1 });
+    assert.equal((await hostile.next('close')).code, 'link.rolled_back');
+    await hostile.closed;
+    await reconnect(hostile);
+  });
+
+  test('without a certificate, with a stranger’s or with another agent’s words, no route is reached', async () => {
+    const socket = connect({
+      host: '127.0.0.1',
+      port: server.agentPort,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+      minVersion: 'TLSv1.3',
+    });
+    const session = connectHttp2('https://writ', { createConnection: () => socket });
+    let settings = 0;
+    session.on('remoteSettings', () => (settings += 1));
+    session.on('error', () => {});
+    await new Promise<void>((resolve) => session.on('close', () => resolve()));
+    assert.equal(settings, 0, 'the server spoke HTTP/2 with nobody');
+
+    const other = await startTestServer();
+    try {
+      const stranger = await enrol(other, await admitted(other, 'honest'));
+      await assert.rejects(reachRoute(server, stranger));
+    } finally {
+      await other.close();
+    }
+    // Its own leaf, after a newer one: superseded.
+    const identity = await admitted(server, 'twice');
+    const first = await enrol(server, identity);
+    const second = await enrol(server, identity, first.serial);
+    await assert.rejects(reachRoute(server, first), 'superseded');
+    assert.equal(await reachRoute(server, second), 200);
+  });
+
+  test('a ban cuts the open link at once, gives its work back, and lets it in no more', async () => {
+    const banned = await makeAgent(server, 'banned');
+    await banned.connect({ credits: 4 });
+    await banned.next('welcome');
+    const { order } = await submitFor(banned);
+    await banned.lease();
+    const answer = await server.call('POST', '/api/v1/agents/banned/ban', { body: { reason: 'stolen' } });
+    assert.equal(answer.body.state, 'banned');
+    assert.equal((await banned.next('close')).code, 'certificate.banned');
+    await banned.closed;
+    await assert.rejects(reachRoute(server, banned.own));
+    assert.notEqual(await stateOf(order.job), 'leased');
+    await assert.rejects(enrol(server, banned.identity), /banned/);
+    await server.restart();
+    await assert.rejects(reachRoute(server, banned.own), 'it survives a restart');
+    await assert.rejects(enrol(server, banned.identity), /banned/);
+    await reconnect(honest);
+    await reconnect(hostile);
+  });
+
+  test('renewal: the same key again is the same leaf; another key after the same predecessor stops both machines', async () => {
+    const identity = await admitted(server, 'cloned');
+    const pair = generateP256();
+    const first = await enrol(server, identity);
+    const second = await enrol(server, identity, first.serial, pair);
+    assert.deepEqual(
+      (await enrol(server, identity, first.serial, pair)).reply,
+      second.reply,
+      'a lost answer',
+    );
+    await assert.rejects(enrol(server, identity, 'ab'.repeat(16)), /another certificate/);
+    assert.equal(await reachRoute(server, second), 200, 'an unknown predecessor is no alarm');
+    await assert.rejects(enrol(server, identity, first.serial), /same state/);
+    await assert.rejects(reachRoute(server, second));
+  });
+});
+
+async function admitted(server: TestServer, name: string) {
+  const identity = newSigner();
+  await server.admit(name, identity);
+  return identity;
+}
+
+async function reachRoute(
+  server: TestServer,
+  own: ReturnType<typeof certificateOf> | TestAgent['own'],
+): Promise<number> {
+  const socket = await connectLink(server, own);
+  const session = connectHttp2('https://writ', { createConnection: () => socket });
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      session.on('error', reject);
+      session.on('close', () => reject(new Error('the connection was cut')));
+      const stream = session.request({ ':path': `${LINK_ROUTES.sets}?after=0` });
+      stream.on('response', (headers) => resolve(headers[':status'] ?? 0));
+      stream.on('error', reject);
+    });
+  } finally {
+    session.destroy();
+  }
+}
+
+async function upload(server: TestServer, bytes: Buffer): Promise<void> {
+  const answer = await server.call('PATCH', `/api/v1/uploads/${digestOf(bytes)}`, {
+    bytes,
+    headers: {
+      'upload-offset': '0',
+      'upload-length': String(bytes.length),
+      'content-digest': `sha-256=:${Buffer.from(digestOf(bytes).slice(7), 'hex').toString('base64')}:`,
+    },
+  });
+  assert.equal(answer.status, 204, answer.bytes.toString());
+}
+
+const onDisk = (server: TestServer, digest: string): string =>
+  join(server.state, 'server', 'files', digest.slice(7, 9), digest.slice(9));
