@@ -14,14 +14,18 @@ export async function stopWrit(shell: Shell, folder: string): Promise<string[]> 
   if (!basename(folder).startsWith(FOLDER_PREFIX) || dirname(folder) === folder) {
     throw new Error(`${folder} is not a folder of a quickstart`);
   }
-  for (const dir of [...AGENTS.map((name) => agentFolder(folder, name)), serverFolder(folder)]) {
-    // What never started says so, and is no fault here.
+  // What never started has no folder, and what does not stop is killed below.
+  const down = async (dir: string): Promise<void> => {
     if (existsSync(dir)) await shell.writ(['down', '--dir', dir]).catch(() => {});
-  }
+  };
+  await Promise.all(AGENTS.map((name) => down(agentFolder(folder, name))));
+  await down(serverFolder(folder));
   const left = await killWhatIsLeft(folder);
   rmSync(folder, { recursive: true, force: true });
   return left;
 }
+
+const LONGEST = 160;
 
 async function killWhatIsLeft(folder: string): Promise<string[]> {
   let left = processesOf(folder);
@@ -36,7 +40,7 @@ async function killWhatIsLeft(folder: string): Promise<string[]> {
       // It ended meanwhile.
     }
   }
-  return left.map(({ line }) => line);
+  return left.map(({ line }) => (line.length > LONGEST ? `${line.slice(0, LONGEST)} …` : line));
 }
 
 /** The folder's name is unique: whoever has it on the command line was started by this quickstart. */
