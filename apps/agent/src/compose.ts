@@ -23,11 +23,13 @@ import { describe, WRIT } from './describe.ts';
 import { openBlobCache } from './files/blob-cache.ts';
 import { sendOutputs } from './files/send-outputs.ts';
 import { handleJob, handleLease } from './handle-job.ts';
-import type { Desk, LeasedJob } from './handle-job.ts';
+import type { Desk } from './handle-job.ts';
+import type { LeasedJob } from './leased-job.ts';
+import { IsolateError } from './isolate/isolation.ts';
 import type { Isolation } from './isolate/isolation.ts';
 import { readOutputs } from './isolate/read-outputs.ts';
-import { openLeaseBook, plainTask } from './leases/lease-book.ts';
-import type { HeldTask } from './leases/lease-book.ts';
+import { openLeaseBook, plainTask } from './lease-book.ts';
+import type { HeldTask } from './lease-book.ts';
 import { openLiveJobs } from './live-job.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
@@ -265,6 +267,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
             await expectDone(ask('PUT', fileRoute(digest), { stream, size }), stream);
           }),
       }),
+    faultOfOutputs,
     log,
   });
 
@@ -384,7 +387,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
       await listener?.close();
       keeper.link?.close();
       linked.resolve();
-      for (const task of [...leases.tasks]) leases.drop(task);
+      for (const task of Array.from(leases.tasks)) leases.drop(task);
       await isolation.close();
       await gone;
       await receipts.close();
@@ -683,6 +686,12 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     if (!link) throw new AgentError('link.closed', 'There is no connection to the server now.');
     return link.request(method, path, body, json);
   }
+}
+
+/** A tar that lies is the job's doing; a full disk or a lost link is not. */
+function faultOfOutputs(error: unknown): 'output_limit' | 'sandbox' | undefined {
+  if (!(error instanceof IsolateError)) return undefined;
+  return error.code === 'outputs.too_large' || error.code === 'outputs.too_many' ? 'output_limit' : 'sandbox';
 }
 
 function nameOfSet(envelope: Envelope) {

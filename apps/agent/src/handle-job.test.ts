@@ -7,7 +7,7 @@ import { startHostileServer, makePaperCluster } from '../../../testkit/src/hosti
 import type { HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
 import { makeFolder, removeFolder, runRealAgent } from '../../../testkit/src/run-real-agent.ts';
 import type { RealAgent } from '../../../testkit/src/run-real-agent.ts';
-import { joinCluster } from './join.ts';
+import { joinCluster } from './join/compose.ts';
 
 describe('a job on a real agent, by a server that may lie', () => {
   let cluster: PaperCluster;

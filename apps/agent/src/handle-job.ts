@@ -3,8 +3,9 @@ import { refuse, TrustError } from '@writ/trust';
 import type { StartRecord } from '@writ/trust';
 import { AgentError } from './agent-error.ts';
 import type { SlotEnd, SlotRun, SlotStarted } from './isolate/isolation.ts';
-import { plainTask } from './leases/lease-book.ts';
-import type { HeldTask, LeaseBook } from './leases/lease-book.ts';
+import { plainTask } from './lease-book.ts';
+import type { LeasedJob } from './leased-job.ts';
+import type { HeldTask, LeaseBook } from './lease-book.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import type { Replay } from './replay/open-replay.ts';
@@ -12,20 +13,6 @@ import type { Reporting } from './report-job.ts';
 import { asRefusal, verifyAtStart, verifyOrder, verifyTask } from './verify-job.ts';
 import type { Judge, Lease, Refusal, VerifiedOrder } from './verify-job.ts';
 import { variablesOf } from './variables.ts';
-
-/** A task that has passed every check and is recorded: it waits for a slot. */
-export interface LeasedJob {
-  readonly task: HeldTask;
-  readonly verified: VerifiedOrder;
-  readonly envelope: Envelope;
-  readonly inputs: readonly InputFile[];
-  running: SlotStarted | undefined;
-  /** Monotonic milliseconds. */
-  startedAt: number;
-  /** Why it was stopped from outside: a cancel, or a lease that is over. */
-  stop: 'cancelled' | 'lost' | undefined;
-  stopping: 'terminate' | 'kill' | undefined;
-}
 
 /** What the story needs; each part is made and closed by compose. */
 export interface Desk {

@@ -1,7 +1,7 @@
 import type { FromAgent } from '@writ/contract';
 import { LINK_ROUTES } from '@writ/contract';
-import type { LeasedJob } from './handle-job.ts';
-import { plainTask } from './leases/lease-book.ts';
+import type { LeasedJob } from './leased-job.ts';
+import { plainTask } from './lease-book.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import { readProgress } from './logs/progress-lines.ts';

@@ -14,7 +14,7 @@ export {
   readMachineFile,
   writeMachineFile,
 } from './config/machine-file.ts';
-export { joinCluster, type Joined, type JoinWish, prepareAgent, type PrepareWish } from './join.ts';
+export { joinCluster, type Joined, type JoinWish, prepareAgent, type PrepareWish } from './join/compose.ts';
 
 export interface StartOptions {
   /** The agent's folder, as this program sees it. */

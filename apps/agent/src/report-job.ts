@@ -2,10 +2,9 @@ import type { LeasedTask, OutputFile, SetRef } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
-import type { LeasedJob } from './handle-job.ts';
-import { IsolateError } from './isolate/isolation.ts';
+import type { LeasedJob } from './leased-job.ts';
 import type { SlotEnd } from './isolate/isolation.ts';
-import { plainTask } from './leases/lease-book.ts';
+import { plainTask } from './lease-book.ts';
 import { readLongLog, readShortLog } from './logs/read-log.ts';
 import type { WholeLog } from './logs/read-log.ts';
 import type { LogTail } from './logs/tail-log.ts';
@@ -38,6 +37,8 @@ export interface ReportingParts {
   /** Tries until it succeeds or the task is this agent's no more. */
   readonly whileMine: <T>(job: LeasedJob, what: () => Promise<T>) => Promise<T>;
   readonly sendOutputs: (job: LeasedJob, tar: string) => Promise<OutputFile[]>;
+  /** What is wrong with outputs that cannot be taken; undefined for any other error. */
+  readonly faultOfOutputs: (error: unknown) => 'output_limit' | 'sandbox' | undefined;
   readonly log: Log;
 }
 
@@ -45,7 +46,7 @@ const EMPTY = { digest: digestOf(''), size: 0 };
 const NO_LOGS: ReceiptLogs = { stdout: null, stderr: null };
 
 export function openReporting(parts: ReportingParts): Reporting {
-  const { receipts, replay } = parts;
+  const { receipts } = parts;
 
   const send = (receipt: PendingReceipt): Promise<void> =>
     receipts.sync().then(() => parts.onDurable(receipt));
@@ -185,10 +186,9 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
       const outputs = await parts.sendOutputs(job, tar);
       return { because: asEnd(because, job, outputs), detail: '', outputs, stdout, stderr };
     } catch (error) {
-      if (!(error instanceof IsolateError)) throw error;
-      const reason =
-        error.code === 'outputs.too_large' || error.code === 'outputs.too_many' ? 'output_limit' : 'sandbox';
-      return { because: reason, detail: error.message.slice(0, 1000), outputs: [], stdout, stderr };
+      const reason = parts.faultOfOutputs(error);
+      if (reason === undefined) throw error;
+      return { because: reason, detail: reasonOf(error).slice(0, 1000), outputs: [], stdout, stderr };
     }
   } catch (error) {
     // The lease ended before logs or outputs were with the server: what is not there cannot stand.

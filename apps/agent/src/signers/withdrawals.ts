@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { envelopeCheck } from '@writ/contract';
 import type { Envelope, Withdrawal } from '@writ/contract';
 import { isWithdrawn, judgeWithdrawal, TrustError } from '@writ/trust';

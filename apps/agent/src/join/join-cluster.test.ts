@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Envelope } from '@writ/contract';
 import { judgeAdmission, makeInvite, signerFromSeed, writeInvite } from '@writ/trust';
-import { makePaperCluster, startHostileServer } from '../../../testkit/src/hostile-server.ts';
-import type { HostilePlace, HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
-import { makeFolder, removeFolder } from '../../../testkit/src/run-real-agent.ts';
-import { joinCluster, prepareAgent } from './join.ts';
-import type { Joined } from './join.ts';
+import { makePaperCluster, startHostileServer } from '../../../../testkit/src/hostile-server.ts';
+import type { HostilePlace, HostileServer, PaperCluster } from '../../../../testkit/src/hostile-server.ts';
+import { makeFolder, removeFolder } from '../../../../testkit/src/run-real-agent.ts';
+import { joinCluster, prepareAgent } from './compose.ts';
+import type { Joined } from './compose.ts';
 
 let cluster: PaperCluster;
 let thief: PaperCluster;

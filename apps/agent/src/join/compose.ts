@@ -1,31 +1,25 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Admission, Envelope, Label, Profile } from '@writ/contract';
-import {
-  checkInviteTime,
-  followSet,
-  inviteSigner,
-  judgeAdmission,
-  judgeFreshness,
-  judgeInvite,
-  makeAdmission,
-  parseInvite,
-  setRef,
-  startSets,
-  TrustError,
-} from '@writ/trust';
+import { inviteSigner, judgeAdmission, judgeFreshness, makeAdmission, parseInvite, setRef } from '@writ/trust';
 import type { FillRandom, HeldSets, Sealed, Signer } from '@writ/trust';
-import { readPeerIdentity } from '@writ/trust/certificates';
-import { AgentError } from './agent-error.ts';
-import { openTlsStore } from './certificate/tls-store.ts';
-import { addressOf, defaultMachine, readMachineFile, writeMachineFile } from './config/machine-file.ts';
-import type { MachineFile } from './config/machine-file.ts';
-import { openEnrolment } from './connect/enrol.ts';
-import type { Enrolment } from './connect/enrol.ts';
-import { asAdmitted, readMachine } from './measure/read-machine.ts';
-import { readIfThere, writePrivateFile } from './private-file.ts';
-import { createReplay } from './replay/open-replay.ts';
-import { storeSigners } from './signers/held-signers.ts';
-import { makeIdentity, placesOf, writeAdmission } from './state-folder.ts';
+import { AgentError } from '../agent-error.ts';
+import { openTlsStore } from '../certificate/tls-store.ts';
+import {
+  addressOf,
+  defaultMachine,
+  machineFileOf,
+  readMachineFile,
+  writeMachineFile,
+} from '../config/machine-file.ts';
+import type { MachineFile } from '../config/machine-file.ts';
+import { openEnrolment } from '../connect/enrol.ts';
+import type { Enrolment } from '../connect/enrol.ts';
+import { asAdmitted, readMachine } from '../measure/read-machine.ts';
+import { readIfThere, writePrivateFile } from '../private-file.ts';
+import { createReplay } from '../replay/open-replay.ts';
+import { storeSigners } from '../signers/held-signers.ts';
+import { followPinned, judgeOffered, judgeServer, rootsOf } from './judge-offer.ts';
+import { makeIdentity, placesOf, writeAdmission } from '../state-folder.ts';
 
 export interface JoinWish {
   /** What `writ invite` printed. */
@@ -192,6 +186,8 @@ export async function prepareAgent(
   );
   const { digest } = judgeAdmission(admission, null, wish.sets);
   await keepMembership(wish.folder, wish.sets, null, { admission, invite: null }, wish.now);
+  if ((await readIfThere(machineFileOf(wish.folder))) !== undefined)
+    return { admission, identity: identity.key, digest };
   await writeMachineFile(
     wish.folder,
     defaultMachine({
@@ -203,63 +199,6 @@ export async function prepareAgent(
     }),
   );
   return { admission, identity: identity.key, digest };
-}
-
-/** The pinned document must be one of the chain: by its digest it vouches for all before it, and those after it are signed. */
-function followPinned(envelopes: readonly Envelope[], pinned: string): HeldSets {
-  try {
-    const [first, ...later] = envelopes;
-    if (!first) throw new TrustError('set.malformed', 'there is no signer set');
-    const sets = later.reduce(followSet, startSets(first));
-    if (!sets.chain.some((held) => held.digest === pinned))
-      throw new TrustError('set.fork', 'the set that the invite names is not among them');
-    return sets;
-  } catch (cause) {
-    if (!(cause instanceof TrustError)) throw cause;
-    throw new AgentError(
-      'join.set_wrong',
-      `The server does not have the signer set that the invite names: ${cause.message}. Either this is another server, or it lies. Nothing was told to it; ask whoever made the invite.`,
-      { cause },
-    );
-  }
-}
-
-function judgeServer(line: Enrolment, sets: HeldSets, now: number): void {
-  try {
-    readPeerIdentity(line.socket, {
-      cluster: sets.cluster,
-      roles: ['server'],
-      now,
-      roots: rootsOf(sets),
-      issuing: [],
-      mayActNow: () => true,
-    });
-  } catch (cause) {
-    throw new AgentError(
-      'join.server_wrong',
-      `The server could show the signer set, but not a certificate of an authority in it: ${cause instanceof Error ? cause.message : String(cause)} Somebody may stand between. Nothing was told to it.`,
-      { cause },
-    );
-  }
-}
-
-function judgeOffered(envelope: Envelope, key: Signer, sets: HeldSets, now: number | null) {
-  try {
-    const judged = judgeInvite(envelope, sets);
-    if (now !== null) checkInviteTime(judged.invite, now);
-    if (judged.invite.inviteKey !== key.key)
-      throw new TrustError('invite.other', 'it is the public half of another invite');
-    if (judged.invite.role !== 'agent')
-      throw new TrustError('invite.role', `it is for a ${judged.invite.role}`);
-    return judged;
-  } catch (cause) {
-    if (!(cause instanceof TrustError)) throw cause;
-    throw new AgentError(
-      'join.invite_wrong',
-      `This invite does not count: ${cause.message}. Ask for a new one: writ invite.`,
-      { cause },
-    );
-  }
 }
 
 async function checkFolder(folder: string, cluster: string): Promise<void> {
@@ -330,9 +269,6 @@ async function openAny(addresses: readonly string[], signal: AbortSignal): Promi
     ? failures.at(-1)
     : new AgentError('join.no_answer', 'No address of the invite answered.');
 }
-
-const rootsOf = (sets: HeldSets): Uint8Array[] =>
-  sets.newest.set.authorities.map((der) => Buffer.from(der, 'base64'));
 
 const refusedBy = ({ code, detail }: { code: string; detail: string }): AgentError =>
   new AgentError('join.refused', `The server refused: ${code}, “${detail}”`);
