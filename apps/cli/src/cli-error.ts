@@ -19,6 +19,7 @@ export const CLI_CODES = {
   'job.unfinished': 'The job has not ended',
   'job.no_result': 'The job ended without a result',
   'wait.timeout': 'The time to wait is over',
+  system: 'The operating system refused something',
   interrupted: 'Interrupted',
   internal: 'This program has a fault',
 } as const;

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readSettings } from './config/read-settings.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** The real clock, terminal, randomness and environment. */
-export function compose(): Surroundings {
+/** The real clock, terminal, randomness and environment. @param umask what it was before this program closed it */
+export function compose(umask: number): Surroundings {
   return {
     settings: readSettings(),
     cwd: process.cwd(),
@@ -24,5 +24,6 @@ export function compose(): Surroundings {
       return { [Symbol.dispose]: () => void process.off('SIGINT', tell) };
     },
     pid: process.pid,
+    umask,
   };
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { VERSION } from './version.ts';
 
-process.umask(0o077);
+const umask = process.umask(0o077);
 const args = process.argv.slice(2);
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   process.stdout.write(`${VERSION}\n`);
@@ -11,5 +11,5 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   process.stdout.on('error', (error: NodeJS.ErrnoException) =>
     process.exit(error.code === 'EPIPE' ? 141 : 1),
   );
-  process.exitCode = await runProgram(args, compose());
+  process.exitCode = await runProgram(args, compose(umask));
 }

@@ -15,4 +15,6 @@ export interface Surroundings {
   /** Calls back at each Ctrl-C until disposed; meanwhile the program does not end by it. */
   readonly onInterrupt: (tell: () => void) => Disposable;
   readonly pid: number;
+  /** The person's own, for what they asked to have written; everything else is private. */
+  readonly umask: number;
 }

@@ -113,7 +113,15 @@ export function explainError(error: unknown): Explained {
     };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { code: codeOf(error) ?? 'internal', message, next: undefined, ...nothing, exit: EXIT.error };
+  const code = codeOf(error);
+  const isSystems = code !== undefined && /^E[A-Z0-9]+$/.test(code);
+  return {
+    code: isSystems ? 'system' : (code ?? 'internal'),
+    message,
+    next: undefined,
+    ...nothing,
+    exit: EXIT.error,
+  };
 }
 
 const nothing = { quoted: undefined, requestId: undefined, errors: [] };

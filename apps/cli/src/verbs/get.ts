@@ -1,4 +1,4 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { readResults, type VerifiedResult } from '@writ/client';
 import { writeOutputs } from '@writ/client/node';
@@ -39,12 +39,17 @@ export async function get(call: Call): Promise<number> {
       ...(await writeOutputs(session.client, predicate.outputs, target, {
         signal: stop.signal,
         wait: surroundings.wait,
+        umask: surroundings.umask,
         tag,
       })),
     );
   }
   const bundleFile = path.join(folder, `${job}.writ.json`);
-  await writeBundle(bundleFile, await makeBundle(session, verified.envelope, results, surroundings.now()));
+  await writeBundle(
+    bundleFile,
+    await makeBundle(session, verified.envelope, results, surroundings.now()),
+    surroundings.umask,
+  );
   const shown = (file: string): string => path.relative(surroundings.cwd, file) || file;
   output.answer({
     value: {
@@ -98,8 +103,11 @@ async function makeBundle(
   };
 }
 
-async function writeBundle(file: string, bundle: Bundle): Promise<void> {
+async function writeBundle(file: string, bundle: Bundle, umask: number): Promise<void> {
+  const folder = path.dirname(file);
+  if ((await mkdir(folder, { recursive: true })) !== undefined) await chmod(folder, 0o777 & ~umask);
   const temporary = `${file}.new`;
   await writeFile(temporary, `${JSON.stringify(bundle)}\n`);
+  await chmod(temporary, 0o666 & ~umask);
   await rename(temporary, file);
 }

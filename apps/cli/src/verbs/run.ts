@@ -183,6 +183,7 @@ async function bringBack(
     const files = await writeOutputs(session.client, predicate.outputs, target, {
       signal,
       wait: surroundings.wait,
+      umask: surroundings.umask,
       tag,
     });
     for (const file of files)

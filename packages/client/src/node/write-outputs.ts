@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { check, JobPath, type OutputFile } from '@writ/contract';
 import { startDigest } from '@writ/trust/digest';
@@ -10,6 +10,8 @@ import { isPassing } from '../follow-job.ts';
 export interface Writing {
   readonly signal: AbortSignal;
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** What the person's own umask takes away from the modes of files and folders (022). */
+  readonly umask?: number | undefined;
   /** Tells apart several programs that write into one folder. */
   readonly tag: string;
   readonly onBytes?: ((received: number) => void) | undefined;
@@ -29,7 +31,8 @@ export async function writeOutputs(
   writing: Writing,
 ): Promise<string[]> {
   for (const { path: name } of outputs) refuseStrangePath(name);
-  await mkdir(folder, { recursive: true });
+  const umask = writing.umask ?? 0o022;
+  if ((await mkdir(folder, { recursive: true })) !== undefined) await chmod(folder, 0o777 & ~umask);
   const root = await realpath(folder);
   const staging = path.join(root, `.writ-${writing.tag}`);
   await mkdir(staging, { mode: 0o700 });
@@ -38,7 +41,7 @@ export async function writeOutputs(
       await fetchOne(client, output, path.join(staging, String(at)), writing);
     const written: string[] = [];
     for (const [at, output] of outputs.entries()) {
-      const target = await makeWay(root, output.path);
+      const target = await makeWay(root, output.path, umask);
       await rename(path.join(staging, String(at)), target);
       written.push(target);
     }
@@ -62,7 +65,7 @@ async function fetchOne(
   client: Client,
   output: OutputFile,
   file: string,
-  { signal, wait, onBytes }: Writing,
+  { signal, wait, onBytes, umask = 0o022 }: Writing,
 ): Promise<void> {
   const mode = output.mode === 'executable' ? 0o777 : 0o666;
   await using handle = await open(
@@ -70,6 +73,7 @@ async function fetchOne(
     constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_NOFOLLOW,
     mode,
   );
+  await handle.chmod(mode & ~umask);
   const digest = startDigest();
   let size = 0;
   for (let failures = 0; ;) {
@@ -99,14 +103,19 @@ const wrong = (output: OutputFile, why: string): ClientError =>
   );
 
 /** Makes the folders above a target, and goes through no link: a link in the folder could lead anywhere. */
-async function makeWay(root: string, name: string): Promise<string> {
+async function makeWay(root: string, name: string, umask: number): Promise<string> {
   const parts = name.split('/');
   let at = root;
   for (const part of parts.slice(0, -1)) {
     at = path.join(at, part);
-    await mkdir(at).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    const isMade = await mkdir(at).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+        return false;
+      },
+    );
+    if (isMade) await chmod(at, 0o777 & ~umask);
     if (!(await lstat(at)).isDirectory()) {
       throw new ClientError(
         'output.outside',
