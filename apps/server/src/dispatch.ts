@@ -22,6 +22,9 @@ export interface Seat {
   letGo(tasks: number): void;
   /** It refused a task of this job for a reason about itself: not again. */
   exclude(job: string): void;
+  /** It let a lease lapse: it gets nothing until it is heard again. */
+  fallSilent(): void;
+  isHeard(): void;
   leave(): void;
 }
 

@@ -12,6 +12,7 @@ interface Place {
   megaflops: number;
   credits: number;
   held: number;
+  isSilent: boolean;
   /** Claims under way. */
   asking: number;
   readonly eligible: Set<number>;
@@ -54,7 +55,8 @@ export async function openDispatch(parts: {
 
   const addWork = (id: number): void => void hot.set(id, (said += 1));
   const hotOf = (place: Place): number[] => [...hot.keys()].filter((id) => place.eligible.has(id));
-  const freeSlots = (place: Place): number => Math.min(place.credits, place.slots - place.held);
+  const freeSlots = (place: Place): number =>
+    place.isSilent ? 0 : Math.min(place.credits, place.slots - place.held);
 
   const claim = (place: Place, wanted: number): void => {
     const asked = hotOf(place);
@@ -108,7 +110,9 @@ export async function openDispatch(parts: {
     }
     if (free.length > 0) return;
     const queueing = places
-      .filter((place) => place.asking === 0 && place.credits > 0 && hotOf(place).length > 0)
+      .filter(
+        (place) => place.asking === 0 && !place.isSilent && place.credits > 0 && hotOf(place).length > 0,
+      )
       .slice(0, WAVE);
     for (const place of queueing) claim(place, place.credits);
   }
@@ -181,6 +185,7 @@ export async function openDispatch(parts: {
         megaflops: 0,
         credits: 0,
         held: 0,
+        isSilent: false,
         asking: 0,
         eligible: new Set(),
         excluded: new Set(),
@@ -206,6 +211,14 @@ export async function openDispatch(parts: {
         exclude(job) {
           if (place.excluded.size >= MOST_EXCLUDED) place.excluded.clear();
           place.excluded.add(job);
+        },
+        fallSilent() {
+          place.isSilent = true;
+        },
+        isHeard() {
+          if (!place.isSilent) return;
+          place.isSilent = false;
+          serve();
         },
         leave() {
           place.credits = 0;

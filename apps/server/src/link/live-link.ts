@@ -359,6 +359,7 @@ export function openLiveLink(
     lose: (lost) => {
       const mine = lost.map((task) => tasks.get(keyOf(task))).filter((task) => task !== undefined);
       if (mine.length === 0) return;
+      seat?.fallSilent();
       drop(mine);
       send({ is: 'renewed', tasks: [], lost: mine.slice(0, 8_192).map(plain) });
     },
@@ -372,6 +373,7 @@ export function openLiveLink(
 
     receive(messages) {
       lastHeard = clock.now();
+      seat?.isHeard();
       for (const message of messages) {
         if (!fromAgentCheck.is(message)) {
           const [fault] = fromAgentCheck.faults(message);
