@@ -22,9 +22,9 @@ import { isolationOver } from './open-isolation.ts';
 import type { Isolation, SlotEnd, SlotInput, SlotLimits, SlotRun } from './isolation.ts';
 
 export const isRoot = process.geteuid?.() === 0;
-/** An account without a name and without rights, for what an agent without root can do. */
-const plainUid = 1_899_990_001;
-const firstUid = 1_899_990_016;
+/** Accounts without a name and without rights, for what an agent without root can do; test files run side by side. */
+const plainUid = 1_880_000_000 + process.pid;
+const firstUid = 1_800_000_000 + (process.pid % 1_000_000) * 64;
 
 export const usualLimits: SlotLimits = {
   wallMs: 20_000,
@@ -193,7 +193,10 @@ export function processesOf(of: {
       if (/^State:\s+[ZX]/m.test(status)) return [];
       const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]);
       const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      const isTheirs = (uid > of.firstUid && uid < of.firstUid + 64) || line.includes(of.folder);
+      const isTheirs =
+        (uid > of.firstUid && uid < of.firstUid + 64) ||
+        (isRoot && uid === plainUid) ||
+        line.includes(of.folder);
       return isTheirs ? [`${pid} ${line.slice(0, 200)}`] : [];
     } catch {
       return [];

@@ -286,7 +286,6 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
         });
         assert.deepEqual([end.reason, end.code], ['exit', 0]);
         const left = (): string[] => processesOf(it).filter((line) => /sleep 4[78]/.test(line));
-        if (kind === 'user' && profile === 'bare') continue;
         assert.deepEqual(left(), [], profile);
       }
     });

@@ -37,14 +37,7 @@ export async function* readOutputs(
   try {
     yield* readEntries(entries, rules);
   } catch (error) {
-    if (error instanceof IsolateError) throw error;
-    throw new IsolateError(
-      'outputs.malformed',
-      `The outputs of the job are no tar archive: ${(error as Error).message}.`,
-      {
-        cause: error,
-      },
-    );
+    throw error instanceof IsolateError ? error : malformed(error);
   } finally {
     entries.destroy();
     bytes.destroy();
@@ -91,10 +84,23 @@ async function* readEntries(entries: Extract, rules: OutputRules): AsyncGenerato
       path,
       bytes: size ?? 0,
       executable: ((mode ?? 0) & 0o111) !== 0,
-      content: entry as unknown as AsyncIterable<Uint8Array>,
+      content: contentOf(entry as unknown as AsyncIterable<Uint8Array>),
     };
     entry.resume();
   }
+}
+
+async function* contentOf(entry: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* entry;
+  } catch (error) {
+    throw malformed(error);
+  }
+}
+
+function malformed(cause: unknown): IsolateError {
+  const text = `The outputs of the job are no whole tar archive: ${(cause as Error).message}.`;
+  return new IsolateError('outputs.malformed', text, { cause });
 }
 
 /** Files beside the wanted ones that are skipped before the archive is called too long. */

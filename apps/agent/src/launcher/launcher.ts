@@ -15,7 +15,7 @@ import type { FromLauncher, Offer, RunEnd, ToLauncher, Wall } from './messages.t
 import type { OwnerFile } from './owner-file.ts';
 import { probeRun, readWalls } from './probe.ts';
 import { SlotLoop } from './slot-loop.ts';
-import { ownsPidNamespace, slotPrefix } from './slot-prefix.ts';
+import { slotPrefix } from './slot-prefix.ts';
 import { Slot } from './slot.ts';
 import type { Clock } from './slot.ts';
 import { WorkMount } from './work-folder.ts';
@@ -196,9 +196,11 @@ export class Launcher {
           machine.hasOwnMounts && uid !== null
             ? new WorkMount(own.work, `${owner.slotsFolder}/${number}/image`, uid, run)
             : null,
-        ownPidNamespace: uid !== null && ownsPidNamespace(machine),
+        ownPidNamespace: machine.hasOwnProcesses,
         barePrefix:
-          uid === null && machine.setpriv !== null ? [machine.setpriv, '--pdeathsig', 'KILL', '--'] : [],
+          !machine.hasOwnProcesses && machine.setpriv !== null
+            ? [machine.setpriv, '--pdeathsig', 'KILL', '--']
+            : [],
         ...(without === undefined ? {} : { without }),
       },
       clock,

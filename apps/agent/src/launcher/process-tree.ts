@@ -37,12 +37,23 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Whether a process has a child that lives. */
+export function hasLivingChild(pid: number): boolean {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+    return children !== '' && children.split(' ').some((child) => isAlive(Number(child)));
+  } catch {
+    return allProcesses().some((seen) => seen.parent === pid && isAlive(seen.pid));
+  }
+}
+
 /** Those of a process group, the leader included. */
 export function inGroupOf(leader: number): number[] {
   return allProcesses().flatMap((seen) => (seen.group === leader && isAlive(seen.pid) ? [seen.pid] : []));
 }
 
 function allProcesses(): ProcessSeen[] {
+  if (process.platform !== 'linux') return [];
   return readdirSync('/proc').flatMap((name) => {
     const seen = /^\d+$/.test(name) ? look(Number(name)) : null;
     return seen === null ? [] : [seen];

@@ -141,7 +141,13 @@ export class SlotLoop {
 
   kill(): void {
     this.#isKilled = true;
-    if (!this.#isGone) this.#child.kill('SIGKILL');
+    if (this.#isGone || this.pid <= 0) return;
+    try {
+      // It leads a group of its own, in which a bare job stays unless it leaves it.
+      process.kill(-this.pid, 'SIGKILL');
+    } catch {
+      this.#child.kill('SIGKILL');
+    }
   }
 
   #end(code: number | null): void {

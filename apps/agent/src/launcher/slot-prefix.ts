@@ -1,4 +1,5 @@
 import type { Cgroup } from './cgroup.ts';
+import { callersNamespaces, loopNamespaces } from './measure-machine.ts';
 import type { Machine } from './measure-machine.ts';
 
 /**
@@ -6,39 +7,23 @@ import type { Machine } from './measure-machine.ts';
  * it is, and then as its own account for good.
  */
 export function slotPrefix(machine: Machine, uid: number | null, cgroup: Cgroup | null): string[] {
-  if (!machine.isLinux || machine.setpriv === null) return [];
+  const { setpriv, unshare } = machine;
+  if (setpriv === null) return [];
   const dieWithParent = ['--pdeathsig', 'KILL'];
-  if (uid === null) return [machine.setpriv, '--no-new-privs', ...dieWithParent];
+  const namespaces = uid === null ? [...callersNamespaces, ...loopNamespaces] : loopNamespaces;
+  const apart =
+    machine.hasOwnProcesses && unshare !== null ? [setpriv, ...dieWithParent, unshare, ...namespaces] : [];
+  const account =
+    uid === null ? [] : [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--bounding-set=-all'];
   const drop = [
-    machine.setpriv,
-    `--reuid=${uid}`,
-    `--regid=${uid}`,
-    '--clear-groups',
+    setpriv,
+    ...account,
     '--no-new-privs',
     '--inh-caps=-all',
     '--ambient-caps=-all',
-    '--bounding-set=-all',
     ...dieWithParent,
   ];
-  const apart = ownsPidNamespace(machine)
-    ? [
-        machine.setpriv,
-        ...dieWithParent,
-        machine.unshare ?? 'unshare',
-        '--mount',
-        '--propagation=slave',
-        '--ipc',
-        '--pid',
-        '--fork',
-        '--kill-child=KILL',
-        '--mount-proc',
-      ]
-    : [];
   return [...enterCgroup(cgroup), ...apart, ...drop];
-}
-
-export function ownsPidNamespace(machine: Machine): boolean {
-  return machine.hasOwnMounts && machine.unshare !== null && machine.setpriv !== null;
 }
 
 function enterCgroup(cgroup: Cgroup | null): string[] {

@@ -8,7 +8,7 @@ import { clearCommand, collectCommand, placeInputsCommand } from './job-commands
 import { LogWatch } from './log-watch.ts';
 import { runsPerSlot } from './messages.ts';
 import type { EndReason, FromLauncher, RunEnd, RunMessage } from './messages.ts';
-import { descendantsOf, inGroupOf, isAlive } from './process-tree.ts';
+import { descendantsOf, hasLivingChild, inGroupOf, isAlive } from './process-tree.ts';
 import { blobName, giveBackInputs, takeInputs } from './take-inputs.ts';
 import { SlotLoop } from './slot-loop.ts';
 import type { LoopPlace } from './slot-loop.ts';
@@ -62,6 +62,7 @@ export class Slot {
   readonly #statusFile: number;
   #loop: SlotLoop;
   #basePopulation = 0;
+  #shell = 0;
   #running: Running | null = null;
   #cancelled = new Set<number>();
   #lastArgs = '';
@@ -87,13 +88,13 @@ export class Slot {
   async open(): Promise<void> {
     if (!(await this.#loop.ready)) throw new Error('the loop did not start');
     this.#basePopulation = this.#place.cgroup?.processes().length ?? 0;
+    this.#shell = this.#place.ownPidNamespace ? (descendantsOf(this.#loop.pid)[0]?.pid ?? 0) : this.#loop.pid;
   }
 
   /** Names of the namespaces that a sandbox of this slot is made from. */
   namespaces(): readonly string[] {
-    const innermost = descendantsOf(this.#loop.pid).at(-1)?.pid ?? this.#loop.pid;
     return ['user', 'mnt', 'pid', 'ipc', 'net', 'uts', 'cgroup'].map((name) =>
-      readlinkSync(`/proc/${innermost}/ns/${name}`),
+      readlinkSync(`/proc/${this.#shell}/ns/${name}`),
     );
   }
 
@@ -145,6 +146,7 @@ export class Slot {
     await this.#drained;
     this.#loop.kill();
     await this.#loop.gone;
+    for (let n = 0; n < 5000 && isAlive(this.#shell); n++) await this.#clock.sleep(1);
     for (let n = 0; n < 2000 && this.#place.cgroup?.holdsMoreThan(0) === true; n++)
       await this.#clock.sleep(1);
     await this.#place.workMount?.remove();
@@ -323,6 +325,11 @@ export class Slot {
         await this.#clock.sleep(1);
       if (!cgroup.holdsMoreThan(this.#basePopulation) && !this.#loop.isGone) return;
       this.#loop.kill();
+    } else if (this.#place.ownPidNamespace) {
+      for (let n = 0; n < 50 && run.profile !== 'bare' && hasLivingChild(this.#shell); n++)
+        await this.#clock.sleep(1);
+      if (!hasLivingChild(this.#shell) && !this.#loop.isGone) return;
+      this.#loop.kill();
     } else if (run.profile === 'bare') {
       if (inGroupOf(this.#loop.pid).length <= 1 && !this.#loop.isGone) return;
       this.#loop.kill();
@@ -332,8 +339,7 @@ export class Slot {
       if (!this.#loop.isGone) return;
     }
     await this.#loop.gone;
-    for (const pid of cgroup === null && run.profile === 'bare' ? inGroupOf(this.#loop.pid) : [])
-      signal(pid, 'SIGKILL');
+    for (let n = 0; n < 5000 && isAlive(this.#shell); n++) await this.#clock.sleep(1);
     for (let n = 0; n < 5000 && cgroup?.holdsMoreThan(0) === true; n++) await this.#clock.sleep(1);
     if (!this.#isClosed) await this.#startLoop();
   }

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { SlotLoop } from './slot-loop.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'writ-loop-'));
+for (const name of ['out0', 'err0', 'tar0', 'out1', 'err1']) writeFileSync(join(folder, name), '');
+mkdirSync(join(folder, 'work'));
+const loop = new SlotLoop({
+  prefix: [],
+  filesFolder: folder,
+  runFolder: folder,
+  workFolder: join(folder, 'work'),
+  bwrap: '/bin/false',
+  filterFile: '/dev/null',
+});
+after(async () => {
+  loop.kill();
+  await loop.gone;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (
+  argv: readonly string[],
+  env: Record<string, string> = {},
+  fileSet = 0,
+): Promise<number | null> =>
+  loop.run({ how: 'bare', argv, env: new Map(Object.entries(env)), fileSet, fileSizeBytes: 1e6, nofile: 64 });
+
+const printArguments = ['/usr/bin/printf', '%s\\0'];
+const text = fc
+  .string({ unit: 'binary', maxLength: 40 })
+  .map((value) => value.replaceAll('\0', ''))
+  .filter((value) => value.isWellFormed());
+const special = fc.constantFrom(
+  '',
+  '-n',
+  '--',
+  '$(id)',
+  '`id`',
+  'a\nb',
+  '\n',
+  '\n\n',
+  '\\',
+  '\\n',
+  'x',
+  's',
+  "'",
+  '"',
+  ' ',
+  '\t',
+  'é',
+  '*',
+  '~',
+  '$HOME',
+  '#',
+);
+
+test('every argument arrives as it was, byte for byte', async () => {
+  assert.equal(await loop.ready, true);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.oneof(text, special), { minLength: 1, maxLength: 6 }), async (args) => {
+      assert.equal(await run([...printArguments, ...args]), 0);
+      assert.deepEqual(readFileSync(join(folder, 'out0'), 'utf8').split('\0').slice(0, -1), args);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('every variable arrives as it was and none stays for the next run', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(text, special), fc.oneof(text, special), async (kept, other) => {
+      assert.equal(await run(['/usr/bin/env', '-0'], { WRIT_VALUE: kept, OTHER: other }), 0);
+      const env = readFileSync(join(folder, 'out0'), 'utf8').split('\0').slice(0, -1).sort();
+      assert.deepEqual(env, [`OTHER=${other}`, `WRIT_VALUE=${kept}`]);
+      assert.equal(await run(['/usr/bin/env', '-0'], {}), 0);
+      assert.equal(readFileSync(join(folder, 'out0'), 'utf8'), '');
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('exit codes, limits and sets of files are those of the run', async () => {
+  assert.equal(await run(['/bin/sh', '-c', 'exit 7']), 7);
+  assert.equal(await run(['/no/such/file']), 127);
+  assert.equal(await run(['/bin/sh', '-c', 'ulimit -n; ulimit -c; ulimit -f; pwd'], {}, 1), 0);
+  assert.equal(readFileSync(join(folder, 'out1'), 'utf8'), `64\n0\n1954\n${join(folder, 'work')}\n`);
+});
+
+test('a killed loop answers null, to the running run and to later ones', async () => {
+  const running = run(['/bin/sleep', '30']);
+  setTimeout(() => loop.kill(), 20);
+  assert.equal(await running, null);
+  assert.equal(await run(['/bin/true']), null);
+});
