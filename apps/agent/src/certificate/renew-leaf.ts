@@ -32,13 +32,13 @@ export async function renewAlways(renewing: Renewing, signal: AbortSignal): Prom
   const { store, clock } = renewing;
   for (;;) {
     const { leaf } = store;
-    let rest = leaf ? renewalTime(leaf, renewing.random) - clock.now() : RETRY;
+    // Without a leaf there is nothing to renew: connecting brings the first one.
+    const due = leaf ? renewalTime(leaf, renewing.random) : clock.now() + RETRY;
     // In short steps: a machine that slept wakes with the time, not with the timer.
-    while (rest > 0 && !signal.aborted) {
-      await clock.wait(Math.min(rest, LONGEST_WAIT), signal);
-      rest -= LONGEST_WAIT;
-    }
+    while (clock.now() < due && !signal.aborted)
+      await clock.wait(Math.min(due - clock.now(), LONGEST_WAIT), signal);
     if (signal.aborted) return;
+    if (!leaf) continue;
     try {
       renewing.onRenewed(await renewLeaf(renewing));
     } catch (error) {
