@@ -12,11 +12,13 @@ import { IsolateError } from './isolation.ts';
 const swaps = `const fs = require('node:fs');
 const [work, outside] = process.argv.slice(1);
 let count = 0;
+const pause = new Int32Array(new SharedArrayBuffer(4));
 for (const end = Date.now() + 60_000; Date.now() < end; ) {
   try { fs.renameSync(work + '/r', work + '/held'); } catch {}
   try { fs.symlinkSync(outside, work + '/r'); count++; } catch {}
   try { fs.unlinkSync(work + '/r'); } catch {}
   try { fs.renameSync(work + '/held', work + '/r'); } catch {}
+  Atomics.wait(pause, 0, 0, 0.2);
   if (count % 100 === 0) process.stdout.write(count + '\\n');
 }`;
 
@@ -25,12 +27,12 @@ if (isRoot)
     'a folder swapped for a link during collections never shows what lies outside',
     { timeout: 60_000 },
     async () => {
-      await using it = await openTestIsolation({ as: 'root', profiles: ['strict'], slots: 2 });
+      await using it = await openTestIsolation({ as: 'root', profiles: ['strict'], slots: 1 });
       const outside = join(it.folder, 'outside');
       mkdirSync(outside, { mode: 0o777 });
       writeFileSync(join(outside, 'secret'), 'the-secret');
       const before = statSync(outside, { bigint: true }).ctimeNs;
-      const shells = [0, 1].map((slot) => launcherShell(it.firstUid + 1 + slot));
+      const shells = [0].map((slot) => launcherShell(it.firstUid + 1 + slot));
       const swappers = shells.map(({ pid, uid }, slot) => {
         const enter = [
           '--target',
@@ -88,7 +90,7 @@ if (isRoot)
         }
       };
       try {
-        await Promise.all([lane(0), lane(1)]);
+        await lane(0);
       } finally {
         for (const swapper of swappers) swapper.kill('SIGKILL');
       }

@@ -87,17 +87,17 @@ export function prepareAgentFolders(start: Pick<AgentStart, 'state' | 'slotsFold
   chownSync(cache, start.uid, start.uid);
 }
 
-async function childPid(status: Readable): Promise<number | null> {
-  let text = '';
-  for await (const chunk of status) {
-    text += String(chunk);
-    const pid = /"child-pid": (\d+)/.exec(text)?.[1];
-    if (pid !== undefined) {
-      status.resume();
-      return Number(pid);
-    }
-  }
-  return null;
+/** Goes on reading to the end: bwrap tells the exit code too, and would die of a closed pipe. */
+function childPid(status: Readable): Promise<number | null> {
+  return new Promise((resolve) => {
+    let text = '';
+    status.on('data', (chunk: Buffer) => {
+      text += String(chunk);
+      const pid = /"child-pid": (\d+)/.exec(text)?.[1];
+      if (pid !== undefined) resolve(Number(pid));
+    });
+    status.once('close', () => resolve(null));
+  });
 }
 
 async function stop(
