@@ -208,14 +208,7 @@ const CASES: readonly (readonly [step: number, code: RefusalCode, spoil: (scene:
       resign(scene, { network: true });
     },
   ],
-  [
-    6,
-    'grant.run_as',
-    (scene) => {
-      grant(scene, { runAs: [] });
-      resign(scene, { runAs: 'root' });
-    },
-  ],
+  [2, 'order.malformed', (scene) => resign(scene, { runAs: 'root' })],
   [6, 'grant.definition', (scene) => grant(scene, { raw: false })],
   [6, 'grant.custody', (scene) => key(scene, { custody: 'server' })],
   [7, 'order.purged', (scene) => judge(scene, { purgedUpTo: scene.order.notAfter })],

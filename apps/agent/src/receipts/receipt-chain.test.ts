@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, describe, it } from 'node:test';
+import { openReceipt, signerFromSeed } from '@writ/trust';
+import type { Admitted } from '@writ/trust';
+import type { Envelope } from '@writ/contract';
+import { digestOf } from '@writ/trust/digest';
+import { openReceiptChain } from './receipt-chain.ts';
+import type { Outcome, ReceiptChain } from './receipt-chain.ts';
+import { openReceiptSender } from './send-receipts.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'writ-receipts-'));
+const identity = signerFromSeed(new Uint8Array(32).fill(5));
+const cluster = 'a'.repeat(52);
+const admission = `sha256:${'1'.repeat(64)}`;
+const empty = { digest: digestOf(''), size: 0 };
+const outcome: Outcome = {
+  kind: 'ended',
+  person: 'a'.repeat(26),
+  order: `sha256:${'2'.repeat(64)}`,
+  job: 'a'.repeat(26),
+  index: 0,
+  attempt: 1,
+  token: { epoch: 1, n: 1 },
+  set: { version: 1, digest: `sha256:${'3'.repeat(64)}` },
+  adopts: null,
+  because: 'exit',
+  detail: '',
+  exit: { code: 0 },
+  variant: 0,
+  profile: 'bare',
+  started: 1,
+  ended: 2,
+  outputs: [],
+  stdout: empty,
+  stderr: empty,
+  resources: { wallMs: 1, cpuMs: null, memoryPeakBytes: null },
+  auditHead: null,
+};
+let folder = '';
+let count = 0;
+beforeEach(() => {
+  folder = join(base, String((count += 1)));
+});
+after(() => rmSync(base, { recursive: true, force: true }));
+
+const open = (): Promise<ReceiptChain> =>
+  openReceiptChain({ folder, cluster, admission, identity, beforeRemoval: () => Promise.resolve() });
+const logs = { stdout: null, stderr: null };
+const read = (text: string) =>
+  openReceipt((JSON.parse(text) as { envelope: Envelope }).envelope, cluster, {
+    identity: identity.key,
+    digest: admission,
+  } as Admitted);
+
+describe('the chain of receipts', () => {
+  it('numbers them from 1, each naming the one before, also across a restart', async () => {
+    const first = await open();
+    const one = first.add(outcome, logs);
+    const two = first.add(outcome, logs);
+    await first.sync();
+    // Not closed: as kill -9 leaves it.
+    const second = await open();
+    const three = second.add(outcome, logs);
+    const told = [one, two, three].map(({ text }) => read(text));
+    assert.deepEqual(
+      told.map(({ predicate }) => predicate.seq),
+      [1, 2, 3],
+    );
+    assert.deepEqual(
+      told.map(({ predicate }) => predicate.previous),
+      [null, told[0]!.digest, told[1]!.digest],
+    );
+    assert.deepEqual(
+      [...second.pending].map(({ text }) => text),
+      [one, two, three].map(({ text }) => text),
+    );
+  });
+
+  it('keeps them until they are accepted, and its place for ever', async () => {
+    const first = await open();
+    for (let at = 0; at < 5; at += 1) first.add(outcome, logs);
+    first.accepted(3);
+    await first.close();
+    const second = await open();
+    assert.deepEqual(
+      [...second.pending].map(({ seq }) => seq),
+      [4, 5],
+    );
+    second.accepted(5);
+    await second.close();
+    const third = await open();
+    assert.equal(third.pendingCount, 0);
+    assert.equal(third.add(outcome, logs).seq, 6);
+  });
+
+  it('takes no notice of a receipt that was cut short: it was never sent', async () => {
+    const first = await open();
+    first.add(outcome, logs);
+    await first.sync();
+    const [name] = readdirSync(folder).filter((one) => one.endsWith('.jsonl'));
+    appendFileSync(join(folder, name!), '{"seq":2,"digest":"sha2');
+    const second = await open();
+    assert.equal(second.seq, 1);
+    assert.equal(second.add(outcome, logs).seq, 2);
+    await second.close();
+    assert.equal((await open()).seq, 2);
+  });
+
+  it('drops files of which everything was accepted, after the outcomes are durable elsewhere', async () => {
+    let asked = 0;
+    const chain = await openReceiptChain({
+      folder,
+      cluster,
+      admission,
+      identity,
+      beforeRemoval: async () => void (asked += 1),
+    });
+    const long = { stdout: 'A'.repeat(40_000), stderr: null };
+    for (let at = 0; at < 450; at += 1) chain.add(outcome, long);
+    await chain.sync();
+    const before = readdirSync(folder).filter((one) => one.endsWith('.jsonl')).length;
+    chain.accepted(chain.seq);
+    await chain.close();
+    assert.ok(before >= 3);
+    assert.equal(readdirSync(folder).filter((one) => one.endsWith('.jsonl')).length, 1);
+    assert.equal(asked, 1);
+    assert.equal((await open()).seq, 450);
+  });
+
+  it(
+    'tells of a full disk even on a full disk',
+    { skip: process.geteuid?.() !== 0 && 'needs root' },
+    async () => {
+      mkdirSync(folder);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder]);
+      try {
+        const chain = await open();
+        try {
+          writeFileSync(join(folder, 'filler'), Buffer.alloc(4 * 1024 * 1024));
+        } catch {
+          // Full, as it should be.
+        }
+        for (let at = 0; at < 20; at += 1)
+          chain.add({ ...outcome, kind: 'refused', because: 'replay.not_durable' }, logs);
+        await chain.sync();
+        assert.equal((await open()).seq, 20);
+      } finally {
+        execFileSync('umount', ['-l', folder]);
+      }
+    },
+  );
+});
+
+describe('sending receipts', () => {
+  it('waits until they are durable, and sends all again on a new link', async () => {
+    const chain = await open();
+    const sender = openReceiptSender(chain);
+    const said: string[] = [];
+    const line = {
+      isFull: false,
+      sendText: (text: string) => void said.push(text),
+      roomy: () => Promise.resolve(),
+    };
+    sender.use(line);
+    const one = chain.add(outcome, logs);
+    const two = chain.add(outcome, logs);
+    await new Promise(setImmediate);
+    assert.deepEqual(said, []);
+    await chain.sync();
+    sender.durable(one);
+    sender.durable(two);
+    await new Promise(setImmediate);
+    assert.equal(said.length, 1);
+    assert.equal((JSON.parse(said[0]!) as { receipts: unknown[] }).receipts.length, 2);
+    chain.accepted(1);
+    sender.use(line);
+    await new Promise(setImmediate);
+    assert.equal((JSON.parse(said[1]!) as { receipts: unknown[] }).receipts.length, 1);
+  });
+});
