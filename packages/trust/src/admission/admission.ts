@@ -5,7 +5,7 @@ import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
 import { isStrongEd25519 } from '../keys.ts';
 import type { Signer } from '../keys.ts';
-import { allKeys } from '../signer-set/held-sets.ts';
+import { allKeys, findRemoval } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
 import { checkAdmitter, judgeInvite } from './invite.ts';
@@ -64,11 +64,7 @@ export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets
       'admission.signatures_wrong',
       'an admission is signed by the identity key and by whoever admits, and by nobody else',
     );
-  if (
-    sets.newest.set.agentsRemoved.some(
-      (removed) => removed.identity === identity && removed.is === 'compromised',
-    )
-  ) {
+  if (findRemoval(sets, identity)?.is === 'compromised') {
     throw new TrustError(
       'admission.removed',
       `the agent ${admission.name} was removed from this cluster as compromised`,

@@ -3,9 +3,16 @@ import { describe, test } from 'node:test';
 import type { Bundle, ReceiptPredicate } from '@writ/contract';
 import { PAYLOAD_TYPES } from '@writ/contract';
 import { seal } from '../envelope/seal.ts';
+import { makeAdmission } from '../admission/admission.ts';
 import { newSeed, signerFromSeed } from '../keys.ts';
 import { signOrder } from '../order/open-order.ts';
-import { checkReceiptFits, makeReceived, makeReceipt, openReceipt } from '../receipt/receipt.ts';
+import {
+  checkReceiptFits,
+  hasSucceeded,
+  makeReceived,
+  makeReceipt,
+  openReceipt,
+} from '../receipt/receipt.ts';
 import { followSet, setRef } from '../signer-set/held-sets.ts';
 import { makeAgent, makeOrder, makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
@@ -112,7 +119,8 @@ describe('a receipt that does not fit is refused', () => {
     { index: 3 },
     { attempt: 4 },
     { profile: 'bare' },
-    { started: order.notAfter + 1 },
+    { started: order.notAfter + 300_001 },
+    { variant: 1 },
   ];
   for (const changes of cases)
     test(JSON.stringify(changes), () => assert.throws(() => fits(changes), code('receipt.order_mismatch')));
@@ -164,6 +172,66 @@ test('receipts of an order that names another agent are refused', () => {
       ),
     code('receipt.order_mismatch'),
   );
+});
+
+describe('a receipt says one thing', () => {
+  const none = { exit: null, started: null, variant: null, profile: null, outputs: [] };
+  const read = (changes: Partial<ReceiptPredicate>, about = { order, digest: signed.digest }) =>
+    checkReceiptFits(
+      openReceipt(makeReceipt(predicate(changes), identity).envelope, sets.cluster, admitted),
+      about,
+    );
+  read({ kind: 'refused', because: 'order.withdrawn', ...none });
+  read({ kind: 'adopted', adopts: EMPTY });
+  read({ because: 'sandbox', exit: null, started: null });
+  const cases: Partial<ReceiptPredicate>[] = [
+    { kind: 'refused' },
+    { kind: 'refused', because: 'order.withdrawn' },
+    { kind: 'refused', because: 'order.withdrawn', ...none, exit: { code: 0 } },
+    { kind: 'refused', because: 'exit', ...none },
+    { kind: 'adopted' },
+    { kind: 'adopted', adopts: EMPTY, exit: { code: 1 } },
+    { kind: 'adopted', adopts: EMPTY, profile: null },
+    { adopts: EMPTY },
+    { because: 'order.withdrawn' },
+    { exit: null },
+    { exit: { signal: 'SIGKILL' } },
+    { started: null },
+  ];
+  for (const changes of cases)
+    test(JSON.stringify(changes), () => assert.throws(() => read(changes), code('receipt.inconsistent')));
+  test('a refusal is no success, whatever exit code it shows', () => {
+    assert.ok(hasSucceeded(predicate()));
+    assert.ok(!hasSucceeded(predicate({ kind: 'refused' })));
+  });
+  test('an agent that the order excludes cannot adopt a result that it has not', () => {
+    const machine = (changes: Partial<typeof order.machine>) => {
+      const other = makeOrder(world, { machine: { ...order.machine, ...changes } });
+      const { digest } = signOrder(other, signer);
+      const about = { order: digest, job: other.job, index: 0 };
+      for (const kind of [{}, { kind: 'adopted', adopts: EMPTY } as const])
+        assert.throws(
+          () => read({ ...about, ...kind }, { order: other, digest }),
+          code('receipt.order_mismatch'),
+        );
+    };
+    machine({ excluded: [identity.key] });
+    machine({ agents: [signer.key] });
+    machine({ labels: [{ name: 'prod', value: null }] });
+    machine({ notAdmitted: ['invite'] });
+  });
+});
+
+test('one invite that admitted two agents is an alarm, and so are two receipts with one number', () => {
+  const twin = signerFromSeed(newSeed(random));
+  const second = makeAdmission({ ...world.admission, identity: twin.key, name: 'x' }, world.inviteKey, twin);
+  const invite = world.invite.envelope;
+  const admissions = [...bundle().admissions, { admission: second.envelope, invite }];
+  assert.throws(() => verifyBundle(bundle({ admissions }), []), code('verify.invite_used_twice'));
+  verifyBundle(bundle({ admissions: [...bundle().admissions, ...bundle().admissions] }), []);
+  const other = makeReceipt(predicate({ index: 2 }), identity);
+  const receipts = [receipt, other].map(({ envelope }) => ({ receipt: envelope, received: null }));
+  assert.throws(() => verifyBundle(bundle({ receipts }), []), code('verify.agent_copied'));
 });
 
 describe('later knowledge', () => {
@@ -249,6 +317,82 @@ describe('later knowledge', () => {
       code('invite.key_compromised'),
     );
     verifyBundle(bundle({ sets: withAna({ is: 'retired', since: NOW + 1 }) }), [sets.cluster]);
+  });
+});
+
+describe('what signer sets once said', () => {
+  const [ana] = sets.newest.set.persons;
+  const thief = signerFromSeed(newSeed(random));
+  const bob = {
+    ...ana!,
+    id: 'baaaaaaaaaaaaaaaaaaaaaaaaa',
+    name: 'bob',
+    keys: [{ ...ana!.keys[0]!, key: thief.key }],
+  };
+  const follow = (held: typeof sets, changes: object) => {
+    const { nonce: _nonce, ...rest } = held.newest.set as typeof held.newest.set & { nonce?: string };
+    const value = {
+      ...rest,
+      cluster: sets.cluster,
+      version: held.newest.set.version + 1,
+      previous: held.newest.digest,
+      ...changes,
+    };
+    return followSet(held, seal(PAYLOAD_TYPES.signerSet, value, [signer]).envelope);
+  };
+  const chainOf = (held: typeof sets) => held.chain.map((one) => one.envelope);
+  const two = follow(sets, { persons: [ana, bob] });
+  const his = makeOrder({ sets: two, person: bob.id, signer: thief });
+  const theirs = signOrder(his, thief);
+  const about = { order: theirs.digest, job: his.job, person: bob.id, index: 0, set: setRef(two.newest) };
+  const shown = (held: typeof sets): Bundle =>
+    bundle({
+      order: theirs.envelope,
+      sets: chainOf(held),
+      receipts: [{ receipt: makeReceipt(predicate(about), identity).envelope, received: null }],
+    });
+  test('is not forgotten when later versions leave it out', () => {
+    verifyBundle(shown(two), []);
+    const ended = { is: 'compromised', since: NOW, kept: [] };
+    const three = follow(two, { persons: [ana, { ...bob, keys: [{ ...bob.keys[0], ended }] }] });
+    assert.throws(() => verifyBundle(shown(three), []), code('verify.signer_compromised'));
+    assert.throws(
+      () => verifyBundle(shown(follow(three, { persons: [ana] })), []),
+      code('verify.signer_compromised'),
+    );
+    const removed = follow(two, {
+      agentsRemoved: [{ identity: identity.key, is: 'compromised', since: NOW }],
+    });
+    assert.throws(
+      () => verifyBundle(shown(follow(removed, { agentsRemoved: [] })), []),
+      code('admission.removed'),
+    );
+  });
+  test('a countersignature by a key that a server can use, or a thief had, counts for nothing', () => {
+    for (const changes of [
+      { custody: 'server' },
+      { ended: { is: 'compromised', since: NOW, kept: [] } },
+      { form: 'sshsig' },
+    ]) {
+      const held = follow(sets, { persons: [ana, { ...bob, keys: [{ ...bob.keys[0], ...changes }] }] });
+      const word = {
+        cluster: sets.cluster,
+        receipt: receipt.digest,
+        set: setRef(held.newest),
+        person: bob.id,
+        now: NOW,
+      };
+      const receipts = [{ receipt: receipt.envelope, received: makeReceived(word, thief).envelope }];
+      const verified = verifyBundle(bundle({ sets: chainOf(held), receipts }), []);
+      assert.equal(verified.receipts[0]!.isCountersigned, false, JSON.stringify(changes));
+      const named = [
+        { receipt: receipt.envelope, received: makeReceived({ ...word, person }, thief).envelope },
+      ];
+      assert.throws(
+        () => verifyBundle(bundle({ sets: chainOf(held), receipts: named }), []),
+        code('received.refused'),
+      );
+    }
   });
 });
 

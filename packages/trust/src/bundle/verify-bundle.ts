@@ -1,5 +1,5 @@
 import { bundleCheck, orderCheck, PAYLOAD_TYPES } from '@writ/contract';
-import type { Bundle, ReceiptPredicate, SetRef } from '@writ/contract';
+import type { Bundle, Envelope, SetRef } from '@writ/contract';
 import { judgeAdmission } from '../admission/admission.ts';
 import type { Admitted } from '../admission/admission.ts';
 import { checkGrants, checkSound } from '../order/check-order.ts';
@@ -8,14 +8,22 @@ import type { OpenedOrder } from '../order/open-order.ts';
 import { checkReceiptFits, judgeReceived, openReceipt } from '../receipt/receipt.ts';
 import type { JudgedReceipt } from '../receipt/receipt.ts';
 import { readUnverified } from '../envelope/open.ts';
-import { allKeys, findKey, heldSetAt, setRef, walkSets } from '../signer-set/held-sets.ts';
+import {
+  allKeys,
+  findKey,
+  findKeyEver,
+  findRemoval,
+  heldSetAt,
+  setRef,
+  walkSets,
+} from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
+import { keyFault } from '../signer-set/key-fault.ts';
 import { TrustError } from '../trust-error.ts';
 
-export interface VerifiedReceipt {
-  readonly predicate: ReceiptPredicate;
-  readonly digest: string;
+export interface VerifiedReceipt extends JudgedReceipt {
   readonly agent: Admitted;
+  /** By a person's own key, of which nothing bad is known. */
   readonly isCountersigned: boolean;
 }
 
@@ -37,6 +45,7 @@ export function verifyBundle(given: unknown, anchors: readonly string[]): Verifi
   const sets = walkSets(bundle.sets, bundle.cluster);
   const agents = bundle.admissions.map(({ admission, invite }) => judgeAdmission(admission, invite, sets));
   const receipts = bundle.receipts.map((entry) => openBundledReceipt(entry, sets, agents));
+  refuseTwins(agents, receipts);
   const order = judgeBundledOrder(bundle, sets, receipts);
   for (const receipt of receipts) checkReceiptFits(receipt, order);
   return {
@@ -73,12 +82,14 @@ function judgeBundledOrder(
     return order;
   };
   const [order = judge(named)] = [...new Map(decidedBy.map((ref) => [ref.version, ref])).values()].map(judge);
-  const entry = findKey(sets.newest.set, order.order.key)?.entry;
-  if (entry?.ended?.is === 'compromised' && !entry.ended.kept.includes(order.digest)) {
-    throw new TrustError(
-      'verify.signer_compromised',
-      `the key ${entry.key} is compromised: only somebody else's word on the time could still prove this order`,
-    );
+  for (const key of [order.order.key, ...order.order.cosigners.map((cosigner) => cosigner.key)]) {
+    const ended = findKeyEver(sets, key)?.entry.ended;
+    if (ended?.is === 'compromised' && !ended.kept.includes(order.digest)) {
+      throw new TrustError(
+        'verify.signer_compromised',
+        `the key ${key} is compromised: only somebody else's word on the time could still prove this order`,
+      );
+    }
   }
   return order;
 }
@@ -90,17 +101,47 @@ function openBundledReceipt(
 ): VerifiedReceipt {
   const [agent, receipt] = openByAnyAgent(entry.receipt, sets, agents);
   heldSetAt(sets, receipt.predicate.set);
-  const removed = sets.newest.set.agentsRemoved.find((candidate) => candidate.identity === agent.identity);
+  const removed = findRemoval(sets, agent.identity);
   if (removed?.is === 'compromised')
     throw new TrustError('verify.agent_compromised', `the agent ${agent.name} was removed as compromised`);
   if (removed?.is === 'retired' && receipt.predicate.ended > removed.since)
     throw new TrustError('verify.agent_retired', `the agent ${agent.name} had been removed by then`);
-  if (entry.received) {
-    const received = judgeReceived(entry.received, sets.cluster, allKeys(sets.newest.set));
-    if (received.receipt !== receipt.digest)
-      throw new TrustError('received.refused', 'the countersignature is over another receipt');
+  const isCountersigned = entry.received !== null && judgeCountersignature(entry.received, receipt, sets);
+  return { ...receipt, agent, isCountersigned };
+}
+
+/** @returns whether it is somebody else's word: not that of a key which a server can use or a thief had. */
+function judgeCountersignature(envelope: Envelope, receipt: JudgedReceipt, sets: HeldSets): boolean {
+  const candidates = sets.chain.flatMap(({ set }) => allKeys(set));
+  const received = judgeReceived(envelope, sets.cluster, new Set(candidates));
+  if (received.receipt !== receipt.digest)
+    throw new TrustError('received.refused', 'the countersignature is over another receipt');
+  const then = findKey(heldSetAt(sets, received.set).set, received.by.key);
+  const now = findKeyEver(sets, received.by.key);
+  if (then?.person.id !== received.by.person || !now)
+    throw new TrustError('received.refused', 'the countersignature is not by the person that it names');
+  return !keyFault(now.entry, { at: received.time, digest: receipt.digest });
+}
+
+/** An invite admits one agent, and a number of an agent's own chain stands for one receipt: twice is a thief or a copy. */
+function refuseTwins(agents: readonly Admitted[], receipts: readonly VerifiedReceipt[]): void {
+  const joined = new Map<string, string>();
+  for (const { invite, identity } of agents) {
+    if (invite === null) continue;
+    if ((joined.get(invite) ?? identity) !== identity)
+      throw new TrustError('verify.invite_used_twice', `two agents were admitted by one invite: ${invite}`);
+    joined.set(invite, identity);
   }
-  return { ...receipt, agent, isCountersigned: entry.received !== null };
+  const numbered = new Map<string, string>();
+  for (const { agent, predicate, digest } of receipts) {
+    const place = `${agent.identity} ${predicate.seq}`;
+    if ((numbered.get(place) ?? digest) !== digest)
+      throw new TrustError(
+        'verify.agent_copied',
+        `the agent ${agent.name} signed two receipts as its number ${predicate.seq}: somebody has a copy of it`,
+      );
+    numbered.set(place, digest);
+  }
 }
 
 function openByAnyAgent(

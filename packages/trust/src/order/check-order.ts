@@ -51,7 +51,7 @@ export function checkGrants({ order, person, entry }: OpenedOrder, sets: HeldSet
   if (order.runAs !== null && !isNamed(grant.runAs, order.runAs))
     throw refuse('grant.run_as', `${who} may not run as ${order.runAs}`);
   checkDefinition(order, grant, who, sets);
-  checkCustody(order, entry.custody, who);
+  checkCustody(order, entry.custody, grant.queues, who);
 }
 
 function checkDefinition(
@@ -70,11 +70,19 @@ function checkDefinition(
     throw refuse('grant.definition', `the definition ${runs.digest} was withdrawn`);
 }
 
-/** A key that a server or its pages can use is worth what the server is worth, whatever its grant says. */
-function checkCustody(order: Order, custody: OpenedOrder['entry']['custody'], who: string): void {
+/** A key that a server or its pages can use is worth what the server is worth: `*` does not cover it, nor does a wider grant. */
+function checkCustody(
+  order: Order,
+  custody: OpenedOrder['entry']['custody'],
+  queues: readonly string[],
+  who: string,
+): void {
   if (custody === 'own') return;
   const isTooMuch =
-    custody === 'server' ? order.runs.is !== 'definition' : order.profile !== 'strict' || order.network;
+    order.profile !== 'strict' ||
+    order.network ||
+    !queues.includes(order.queue) ||
+    (custody === 'server' && order.runs.is !== 'definition');
   if (isTooMuch)
     throw refuse(
       'grant.custody',
@@ -121,14 +129,22 @@ export interface MachineFacts {
   readonly profiles: readonly { readonly profile: Profile; readonly network: boolean }[];
 }
 
-/** Check 8. */
-export function checkMachine({ order }: OpenedOrder, machine: MachineFacts): void {
+/** Check 8. Without `entry`, for routing only: whose key it is is not looked at. */
+export function checkMachine(
+  { order, entry }: Pick<OpenedOrder, 'order'> & Partial<Pick<OpenedOrder, 'entry'>>,
+  machine: MachineFacts,
+): void {
   const { admitted } = machine;
   const clause = order.machine;
   if (!isNamed(admitted.queues, order.queue))
     throw refuse(
       'machine.queue',
       `this agent was admitted for the queues ${admitted.queues.join(', ')}, not ${order.queue}`,
+    );
+  if (entry?.custody === 'server' && !admitted.queues.includes(order.queue))
+    throw refuse(
+      'machine.queue',
+      `an order that a server signed runs only where the admission names the queue ${order.queue} itself`,
     );
   if (clause.agents.length > 0 && !clause.agents.includes(admitted.identity))
     throw refuse('machine.not_named', 'the order names other agents');
@@ -141,10 +157,7 @@ export function checkMachine({ order }: OpenedOrder, machine: MachineFacts): voi
       throw refuse('machine.fact', `the order asks for ${fact} ${is}, this machine has ${machine[fact]}`);
   }
   for (const wanted of clause.labels) {
-    const found = admitted.labels.some(
-      (label) => label.name === wanted.name && (wanted.value === null || label.value === wanted.value),
-    );
-    if (!found)
+    if (!hasLabel(admitted, wanted))
       throw refuse(
         'machine.label',
         `the order asks for the label ${wanted.name}${wanted.value ? `=${wanted.value}` : ''}, which this agent was not admitted with`,
@@ -153,6 +166,14 @@ export function checkMachine({ order }: OpenedOrder, machine: MachineFacts): voi
   chooseVariant(order, machine);
   chooseProfile(order, machine);
 }
+
+export const hasLabel = (
+  { labels }: Pick<Admitted, 'labels'>,
+  wanted: { readonly name: string; readonly value: string | null },
+): boolean =>
+  labels.some(
+    (label) => label.name === wanted.name && (wanted.value === null || label.value === wanted.value),
+  );
 
 /** The first variant, in the order's own sequence, that this machine's measured facts match; nothing else chooses. */
 export function chooseVariant(
@@ -192,6 +213,10 @@ export function chooseProfile(
 /** What must hold in an order whoever reads it: the shape cannot say these. */
 export function checkSound({ order }: OpenedOrder): void {
   if (order.array.is === 'schedule') throw refuse('order.malformed', 'schedules are not run by this version');
+  if (order.runs.is === 'definition')
+    throw refuse('definition.unavailable', 'definitions are not run by this version');
+  if (order.runAs !== null)
+    throw refuse('order.malformed', 'this version runs nothing in an account that an order names');
   const count = taskCount(order.array);
   if (count < 1 || count > BOUNDS.arraySize)
     throw refuse('order.malformed', `an array has 1 to ${BOUNDS.arraySize} tasks, this one ${count}`);

@@ -209,7 +209,7 @@ describe('grants', () => {
     });
   }
   test('a key that a page of the server can use signs nothing but the strictest', () => {
-    const { sets: two, order } = withBob({ custody: 'browser' });
+    const { sets: two, order } = withBob({ custody: 'browser' }, { queues: ['default'] });
     checkGrants(openOrder(order({ profile: 'strict' }), two), two);
     assert.throws(() => checkGrants(openOrder(order(), two), two), code('grant.custody'));
     assert.throws(
@@ -218,10 +218,34 @@ describe('grants', () => {
     );
   });
   test('a key that the server itself can use never signs a command', () => {
-    const { sets: two, order } = withBob({ custody: 'server' });
+    const { sets: two, order } = withBob({ custody: 'server' }, { queues: ['default'] });
     assert.throws(
       () => checkGrants(openOrder(order({ profile: 'strict' }), two), two),
       code('grant.custody'),
+    );
+  });
+  const runs: Order['runs'] = { is: 'definition', digest: sets.newest.digest, parameters: [] };
+  test('all queues together do not name the one that a server may use, neither in a grant nor in an admission', () => {
+    for (const custody of ['browser', 'server']) {
+      const { sets: two, order } = withBob({ custody });
+      assert.throws(
+        () => checkGrants(openOrder(order({ profile: 'strict', runs }), two), two),
+        code('grant.custody'),
+      );
+    }
+    const { sets: two, order } = withBob({ custody: 'server' }, { queues: ['default'] });
+    const opened = openOrder(order({ profile: 'strict', runs }), two);
+    checkGrants(opened, two);
+    const facts = {
+      os: 'linux',
+      arch: 'x64',
+      host: 'h',
+      profiles: [{ profile: 'strict' as const, network: false }],
+    };
+    assert.throws(() => checkMachine(opened, { ...facts, admitted }), code('machine.queue'));
+    assert.throws(
+      () => checkMachine(opened, { ...facts, admitted: { ...admitted, queues: ['default'] } }),
+      code('definition.unavailable'),
     );
   });
 });
@@ -388,6 +412,11 @@ test('orders that the shape lets pass and sense does not are refused', () => {
   assert.throws(() => checkSound(open(withFiles('a/b', 'a'))), code('input.malformed'));
   assert.throws(() => checkSound(open({ array: { is: 'range', from: 5, to: 4 } })), code('order.malformed'));
   assert.throws(() => checkSound(open({ notAfter: NOW })), code('order.malformed'));
+  assert.throws(() => checkSound(open({ runAs: 'builder' })), code('order.malformed'));
+  assert.throws(
+    () => checkSound(open({ runs: { is: 'definition', digest, parameters: [] } })),
+    code('definition.unavailable'),
+  );
 });
 
 describe('replay', () => {

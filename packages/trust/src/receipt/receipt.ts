@@ -1,5 +1,6 @@
 import {
   BOUNDS,
+  END_REASONS,
   isIndexOf,
   PAYLOAD_TYPES,
   RECEIPT_PREDICATE_TYPE,
@@ -10,7 +11,7 @@ import {
 } from '@writ/contract';
 import type { Envelope, Order, Received, Receipt, ReceiptPredicate, SetRef } from '@writ/contract';
 import type { Admitted } from '../admission/admission.ts';
-import { isAtLeast } from '../order/check-order.ts';
+import { hasLabel, isAtLeast } from '../order/check-order.ts';
 import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
@@ -30,6 +31,7 @@ export function makeReceipt(predicate: ReceiptPredicate, identity: Signer): Seal
 export interface JudgedReceipt {
   readonly predicate: ReceiptPredicate;
   readonly digest: string;
+  readonly admitted: Admitted;
 }
 
 /** A receipt by this admitted agent, whatever it is about. Codes: those of openEnvelope, `receipt.*`. */
@@ -52,7 +54,7 @@ export function openReceipt(envelope: Envelope, cluster: string, admitted: Admit
       'receipt.subject_wrong',
       'the subjects of this receipt are not its logs and outputs',
     );
-  return { predicate, digest };
+  return { predicate, digest, admitted };
 }
 
 function isSameSubject(given: Receipt['subject'], wanted: Receipt['subject']): boolean {
@@ -70,28 +72,65 @@ export interface AboutOrder {
   readonly digest: string;
 }
 
-/** Does what the receipt says fit the order it says it about? */
-export function checkReceiptFits({ predicate }: JudgedReceipt, { order, digest }: AboutOrder): void {
+/** Does what the receipt says fit the order it says it about? Codes: `receipt.inconsistent`, `receipt.order_mismatch`. */
+export function checkReceiptFits(
+  { predicate, admitted }: JudgedReceipt,
+  { order, digest }: AboutOrder,
+): void {
+  checkConsistent(predicate);
   const fault =
     (predicate.order !== digest && 'it is about another order') ||
     (predicate.job !== order.job && 'it is about another job') ||
     (predicate.person !== null && predicate.person !== order.person && 'it names another submitter') ||
     (!isIndexOf(order.array, predicate.index) && `the order has no task ${predicate.index}`) ||
     (predicate.attempt > order.maxAttempts && `the order allows ${order.maxAttempts} attempts`) ||
-    (predicate.kind === 'ended' && checkEnded(predicate, order));
+    (predicate.kind !== 'refused' && checkRun(predicate, order, admitted));
   if (fault) throw new TrustError('receipt.order_mismatch', `this receipt does not fit the order: ${fault}`);
 }
 
-function checkEnded(predicate: ReceiptPredicate, order: Order): string | false {
-  const { agents, excluded } = order.machine;
+const isEnd = (because: string): boolean => (END_REASONS as readonly string[]).includes(because);
+
+/** Each kind says certain things and no others: a refusal with an exit code would be read as two things. */
+function checkConsistent(predicate: ReceiptPredicate): void {
+  const { kind, because, exit, started, variant, profile, adopts, outputs } = predicate;
+  const hasRun = started !== null && variant !== null && profile !== null;
+  const isExit = because !== 'exit' || (hasRun && exit !== null && 'code' in exit);
+  const isOne = {
+    ended: isEnd(because) && isExit && variant !== null && profile !== null && adopts === null,
+    refused:
+      !isEnd(because) &&
+      exit === null &&
+      started === null &&
+      variant === null &&
+      profile === null &&
+      adopts === null &&
+      outputs.length === 0,
+    adopted: hasSucceeded(predicate) && hasRun && adopts !== null,
+  }[kind];
+  if (!isOne)
+    throw new TrustError('receipt.inconsistent', `this receipt calls itself ${kind} and says something else`);
+}
+
+/** What the order asks of the machine, as far as admission and receipt tell. */
+function checkRun(predicate: ReceiptPredicate, order: Order, admitted: Admitted): string | false {
+  const { agents, excluded, labels, notAdmitted } = order.machine;
+  const { queues } = admitted;
+  const lacking = labels.find((wanted) => !hasLabel(admitted, wanted));
+  const variants = order.runs.is === 'command' ? order.runs.variants.length : 1;
   return (
+    (!queues.includes('*') && !queues.includes(order.queue) && 'its agent was admitted for other queues') ||
+    (notAdmitted.includes(admitted.how) && 'the order excludes agents admitted in that way') ||
+    (lacking !== undefined && `its agent was not admitted with the label ${lacking.name}`) ||
+    (predicate.variant !== null &&
+      predicate.variant >= variants &&
+      `the order has no variant ${predicate.variant}`) ||
     (agents.length > 0 && !agents.includes(predicate.identity) && 'the order names other agents') ||
     (excluded.includes(predicate.identity) && 'the order excludes this agent') ||
     (predicate.profile !== null &&
       !isAtLeast(predicate.profile, order.profile) &&
       `it ran with less isolation (${predicate.profile}) than ordered (${order.profile})`) ||
     (predicate.started !== null &&
-      predicate.started > order.notAfter &&
+      predicate.started > order.notAfter + BOUNDS.clockToleranceSeconds * 1000 &&
       'it started after the order had expired')
   );
 }
@@ -112,7 +151,7 @@ export function makeReceived(
   return seal(PAYLOAD_TYPES.received, received, [signer]);
 }
 
-export function judgeReceived(envelope: Envelope, cluster: string, candidates: readonly string[]): Received {
+export function judgeReceived(envelope: Envelope, cluster: string, candidates: Iterable<string>): Received {
   const { value, signedBy } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.received,
     check: receivedCheck,
@@ -125,6 +164,7 @@ export function judgeReceived(envelope: Envelope, cluster: string, candidates: r
 
 /** Did the task do what it was asked to? */
 export const hasSucceeded = (predicate: ReceiptPredicate): boolean =>
+  predicate.kind !== 'refused' &&
   predicate.because === 'exit' &&
   predicate.exit !== null &&
   'code' in predicate.exit &&

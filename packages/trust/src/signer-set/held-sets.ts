@@ -111,6 +111,27 @@ export function findKey(set: SignerSet, key: string): { person: Person; entry: S
   return undefined;
 }
 
+/** What is known last of a key: an entry that later versions leave out says what it said. */
+export function findKeyEver(sets: HeldSets, key: string): { person: Person; entry: SignerKey } | undefined {
+  for (let at = sets.chain.length - 1; at >= 0; at -= 1) {
+    const found = findKey(sets.chain[at]!.set, key);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** An agent that was removed stays so, also where later versions do not repeat it. */
+export function findRemoval(
+  sets: HeldSets,
+  identity: string,
+): SignerSet['agentsRemoved'][number] | undefined {
+  for (let at = sets.chain.length - 1; at >= 0; at -= 1) {
+    const found = sets.chain[at]!.set.agentsRemoved.find((removed) => removed.identity === identity);
+    if (found) return found;
+  }
+  return undefined;
+}
+
 export const allKeys = (set: SignerSet): string[] =>
   set.persons.flatMap((person) => person.keys.map((entry) => entry.key));
 
