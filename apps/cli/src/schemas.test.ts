@@ -6,7 +6,7 @@ import { schemaFiles, SCHEMAS } from './schemas.ts';
 
 const folder = new URL('../../../docs/schemas/', import.meta.url);
 
-test('docs/schemas holds just what the program publishes (after a change: node scripts/write-schemas.ts)', () => {
+test('docs/schemas holds just what the program publishes (after a change: node scripts/write-reference.ts)', () => {
   const files = schemaFiles();
   assert.deepEqual(readdirSync(folder).sort(), [...files.keys()].sort());
   for (const [name, text] of files) assert.equal(readFileSync(new URL(name, folder), 'utf8'), text, name);
