@@ -3,8 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { LINK_ROUTES, LINK_VERSION, orderCheck, PAYLOAD_TYPES, BOUNDS, setsReplyCheck } from '@writ/contract';
-import type { Envelope, FromServer, LeasedTask } from '@writ/contract';
-import { judgeAdmission, namesNewerSet, openOrder, readUnverified } from '@writ/trust';
+import type { Envelope, FromServer } from '@writ/contract';
+import { judgeAdmission, namesNewerSet, readUnverified } from '@writ/trust';
 import type { MachineFacts } from '@writ/trust';
 import { dialLink } from '@writ/trust/certificates';
 import type { PeerExpectation } from '@writ/trust/certificates';
@@ -29,7 +29,8 @@ import { IsolateError } from './isolate/isolation.ts';
 import type { Isolation } from './isolate/isolation.ts';
 import { readOutputs } from './isolate/read-outputs.ts';
 import { openLeaseBook, plainTask } from './lease-book.ts';
-import type { HeldTask } from './lease-book.ts';
+import { openCredits } from './give-credits.ts';
+import { holdTasks } from './hold-tasks.ts';
 import { openLiveJobs } from './live-job.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
@@ -138,15 +139,6 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
   const withdrawals = await openWithdrawals({
     path: places.withdrawals,
     sets: () => signers.sets,
-    isSubmitter: (order, person) => {
-      const known = orders.get(order);
-      if (!known) return false;
-      try {
-        return openOrder(known, signers.sets).order.person === person;
-      } catch {
-        return false;
-      }
-    },
     now,
     log,
   });
@@ -212,10 +204,6 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
   const pace = new Map<string, number>();
   const leases = openLeaseBook();
   const sender = openReceiptSender(receipts);
-  let isDraining = false;
-  let creditsGiven = 0;
-  let isCrediting = false;
-  let recentlyQuick = false;
   let idleSince = clock.monotonic();
   let isMeasuredIdle = false;
   let linked = Promise.withResolvers<void>();
@@ -229,7 +217,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     now: replay.now(),
     purgedUpTo: replay.mark,
     witnessed: replay.witnessed,
-    isWithdrawn: (order, index) => withdrawals.holds(order, index),
+    isWithdrawn: (order, index, person) => withdrawals.holds(order, index, person),
   });
 
   const keeper = keepLink({ dial, onOpen, onMessage, onOver, clock, random, log });
@@ -295,9 +283,28 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
         leases.drop(job.task);
       } finally {
         live.remove(job);
-        giveCredits();
+        credits.give();
       }
     },
+  });
+
+  const credits = openCredits({
+    slots,
+    held: () => leases.size,
+    mayGive: () => keeper.link !== undefined && !stop.signal.aborted && offers.length > 0,
+    send: (more) => keeper.link?.send({ is: 'credits', more }),
+  });
+
+  const holding = holdTasks({
+    leases,
+    queue,
+    replay,
+    running: () => live.jobs,
+    cancel: (started, how) => isolation.cancel(started, how),
+    isLinked: () => keeper.link !== undefined,
+    send: (message) => keeper.link?.send(message),
+    onFewer: () => credits.give(),
+    log,
   });
 
   const desk: Desk = {
@@ -311,6 +318,8 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     verifiedOf: (digest) => verified.get(digest),
     keepVerified: (found) => {
       if (verified.get(found.digest) === found) return;
+      if (verified.size >= MOST_ORDERS) verified.clear();
+      if (pace.size >= MOST_ORDERS) pace.clear();
       verified.set(found.digest, found);
       signers.takeWord(found);
       replay.witness(Math.max(found.order.issued, signers.newestWord));
@@ -335,7 +344,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
       const wall = end.endedMs - end.startedMs;
       const before = pace.get(job.task.order);
       pace.set(job.task.order, before === undefined ? wall : before * 0.8 + wall * 0.2);
-      recentlyQuick = wall < QUICK;
+      credits.pace(wall < QUICK);
       live.remove(job);
     },
   };
@@ -464,11 +473,9 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
   }
 
   function onOpen(link: Link): void {
-    isDraining = false;
     orders.clear();
     leases.forgetQuestions();
     const held = [...leases.tasks];
-    creditsGiven = offers.length === 0 ? 0 : Math.max(0, window() - held.length);
     link.send({
       is: 'hello',
       link: LINK_VERSION,
@@ -476,7 +483,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
       description: describeNow(),
       set: signers.ref,
       seq: receipts.seq,
-      credits: creditsGiven,
+      credits: credits.restart(),
       held: held.map((task) => ({
         ...plainTask(task),
         is: task.isRunning ? ('running' as const) : ('leased' as const),
@@ -509,22 +516,22 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
         orders.set(message.digest, message.envelope);
         return;
       case 'lease':
-        creditsGiven = Math.max(0, creditsGiven - message.tasks.length);
+        credits.used(message.tasks.length);
         idleSince = Number.POSITIVE_INFINITY;
         handleLease(message, desk)
           .catch((error: unknown) => log('lease.failed_here', { job: message.job, why: reasonOf(error) }))
-          .finally(giveCredits);
+          .finally(credits.give);
         return;
       case 'renewed':
         leases.renewed(message.tasks);
-        for (const lost of message.lost) stopTask(lost, 'lost', 'kill');
+        for (const lost of message.lost) holding.stop(lost, 'lost', 'kill');
         return;
       case 'recall':
-        void handBack(message.tasks);
+        void holding.handBack(message.tasks);
         return;
       case 'cancel':
-        void handBack(message.tasks);
-        for (const task of message.tasks) stopTask(task, 'cancelled', message.how);
+        void holding.handBack(message.tasks);
+        for (const task of message.tasks) holding.stop(task, 'cancelled', message.how);
         return;
       case 'withdraw':
         void withdrawals
@@ -543,8 +550,8 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
         void signers.takeFreshness(message.envelope).then(() => replay.witness(signers.newestWord));
         return;
       case 'drain':
-        isDraining = true;
-        void handBack([...leases.tasks].map(plainTask));
+        credits.stop();
+        void holding.handBack([...leases.tasks].map(plainTask));
         return;
       case 'close':
         log('link.closed_by_server', { code: message.code, detail: message.detail });
@@ -558,65 +565,11 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     }
   }
 
-  /** What has not started goes back, durably; what runs stays. */
-  async function handBack(tasks: readonly LeasedTask[]): Promise<void> {
-    const mine = tasks
-      .map((task) => sameLease(task))
-      .filter((task) => task !== undefined && !task.isRunning) as HeldTask[];
-    const waiting = queue.remove(({ task }) => mine.includes(task));
-    for (const { task } of waiting) leases.drop(task);
-    if (waiting.length === 0) return;
-    try {
-      await Promise.all(
-        waiting.map(({ verified: { order, digest }, task }) =>
-          replay.handBack({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, [task]),
-        ),
-      );
-      keeper.link?.send({ is: 'returned', tasks: waiting.map(({ task }) => plainTask(task)) });
-    } catch (error) {
-      log('lease.not_returned', { why: reasonOf(error) });
-    }
-    giveCredits();
-  }
-
-  function sameLease(task: LeasedTask): HeldTask | undefined {
-    const mine = leases.find(task);
-    return mine && mine.token.epoch === task.token.epoch && mine.token.n === task.token.n ? mine : undefined;
-  }
-
-  /** A running attempt is stopped; one that waits is forgotten. */
-  function stopTask(task: LeasedTask, why: 'cancelled' | 'lost', how: 'terminate' | 'kill'): void {
-    const mine = sameLease(task);
-    if (!mine) return;
-    for (const job of live.jobs) {
-      if (job.task !== mine || !job.running) continue;
-      // Once for each way: a run that is being killed is not killed again.
-      if (job.stop !== undefined && (job.stopping === 'kill' || how === 'terminate')) continue;
-      job.stop ??= why;
-      job.stopping = how;
-      isolation.cancel(job.running, how);
-    }
-    if (why === 'lost') mine.isMine = false;
-    if (mine.isRunning) return;
-    queue.remove((job) => job.task === mine);
-    leases.drop(mine);
-    giveCredits();
-  }
-
   /** Called forty times a second: what is due by time alone. */
   function tick(): void {
     const at = clock.monotonic();
     if (leases.size === 0) return lookIdle(at);
-    for (const task of leases.over(at)) {
-      log('lease.over', { task: `${task.job}.${task.index}`, attempt: task.attempt });
-      stopTask(task, 'lost', 'kill');
-    }
-    if (keeper.link) {
-      const due = leases.dueForRenewal(at);
-      leases.ask(due, at);
-      for (let from = 0; from < due.length; from += 2000)
-        keeper.link.send({ is: 'renew', tasks: due.slice(from, from + 2000).map(plainTask) });
-    }
+    holding.look(at);
     live.look();
   }
 
@@ -632,23 +585,6 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
         keeper.link?.send({ is: 'description', description: describeNow() });
       })
       .catch((error: unknown) => log('measure.failed', { why: reasonOf(error) }));
-  }
-
-  /** How many tasks may be here at once: enough to bridge the way to the server, not so many that others starve. */
-  function window(): number {
-    return recentlyQuick ? Math.max(32, slots * 8) : Math.max(2, slots * 2);
-  }
-
-  function giveCredits(): void {
-    if (isCrediting) return;
-    isCrediting = true;
-    setImmediate(() => {
-      isCrediting = false;
-      const more = window() - leases.size - creditsGiven;
-      if (!keeper.link || isDraining || stop.signal.aborted || offers.length === 0 || more < 1) return;
-      creditsGiven += more;
-      keeper.link.send({ is: 'credits', more });
-    });
   }
 
   async function fetchSets(): Promise<void> {

@@ -78,6 +78,8 @@ export async function handleJob(job: LeasedJob, slot: number, free: () => void, 
     job.running = await desk.isolate(runOf(job, slot));
     job.startedAt = desk.monotonic();
     task.isRunning = true;
+    // The lease may have ended while the launcher took it.
+    if (!task.isMine) job.stop ??= 'lost';
     desk.onRunning(job);
     end = await job.running.ended;
   } catch (error) {

@@ -29,7 +29,7 @@ export interface Judge {
   readonly now: number;
   readonly purgedUpTo: number;
   readonly witnessed: number;
-  isWithdrawn(order: string, index: number): boolean;
+  isWithdrawn(order: string, index: number, person: string): boolean;
 }
 
 /** The owner narrows the signer set. `everyone`: whoever is in it. */
@@ -76,13 +76,13 @@ export function verifyOrder(
 
 /** Second half, for each task: 10 and 11. What is left is 12, the inputs, and 13, the durable record. */
 export function verifyTask(
-  { order, digest }: VerifiedOrder,
+  verified: VerifiedOrder,
   { index, attempt }: LeaseTask,
   judge: Judge,
   before: StartRecord | undefined,
 ): 'start' | 'adopt' {
-  checkNotWithdrawn(digest, index, judge); //                            10
-  return judgeReplay(order, digest, index, attempt, before); //          11
+  checkNotWithdrawn(verified, index, judge); //                          10
+  return judgeReplay(verified.order, verified.digest, index, attempt, before); //          11
 }
 
 /** At the moment of the start, because the lease may have waited: 3, 5, 9 and 10 once more, and the end of the order. */
@@ -96,7 +96,7 @@ export function verifyAtStart(
   checkFreshness(judge.sets, judge.newestWord, judge.now); //            5
   checkTimes(verified, judge); //                                        7
   checkOwner(judge.owner); //                                            9
-  checkNotWithdrawn(verified.digest, index, judge); //                   10
+  checkNotWithdrawn(verified, index, judge); //                   10
 }
 
 /** Errors that are refusals; anything else is this program's own fault and is not reported as the order's. */
@@ -137,8 +137,8 @@ function checkOwner(policy: OwnerPolicy): void {
   }
 }
 
-function checkNotWithdrawn(order: string, index: number, judge: Judge): void {
-  if (judge.isWithdrawn(order, index))
+function checkNotWithdrawn({ order, digest }: VerifiedOrder, index: number, judge: Judge): void {
+  if (judge.isWithdrawn(digest, index, order.person))
     throw refuse('order.withdrawn', `task ${index} of this order was withdrawn`);
 }
 

@@ -9,7 +9,8 @@ import { readIfThere, writePrivateFile } from '../private-file.ts';
 export interface Withdrawals {
   /** Durable when it resolves. A withdrawal that does not count is logged and forgotten. */
   take(envelope: Envelope): Promise<Withdrawal | undefined>;
-  holds(order: string, index: number): boolean;
+  /** Whether the order's own submitter, or somebody with the grant, has withdrawn this task. */
+  holds(order: string, index: number, submitter: string): boolean;
 }
 
 interface Kept {
@@ -23,7 +24,6 @@ const LONGEST_ORDER = 31 * 86_400_000;
 export async function openWithdrawals(place: {
   readonly path: string;
   readonly sets: () => HeldSets;
-  readonly isSubmitter: (order: string, person: string) => boolean;
   readonly now: () => number;
   readonly log: Log;
 }): Promise<Withdrawals> {
@@ -38,7 +38,8 @@ export async function openWithdrawals(place: {
   return {
     async take(envelope) {
       try {
-        const withdrawal = judgeWithdrawal(envelope, place.sets(), place.isSubmitter);
+        // The order may come later: whose it is counts when it does.
+        const withdrawal = judgeWithdrawal(envelope, place.sets(), () => true);
         keep(envelope, withdrawal, place.now() + LONGEST_ORDER);
         await writeKept();
         return withdrawal;
@@ -48,9 +49,19 @@ export async function openWithdrawals(place: {
         return undefined;
       }
     },
-    holds: (order, index) =>
-      kept.get(order)?.some(({ withdrawal }) => isWithdrawn(withdrawal, order, index)) ?? false,
+    holds: (order, index, submitter) =>
+      kept
+        .get(order)
+        ?.some(
+          ({ withdrawal }) =>
+            isWithdrawn(withdrawal, order, index) &&
+            (withdrawal.by.person === submitter || mayWithdraw(withdrawal.by.person)),
+        ) ?? false,
   };
+
+  function mayWithdraw(person: string): boolean {
+    return place.sets().newest.set.persons.some(({ id, grants }) => id === person && grants.withdraw);
+  }
 
   async function readKept(): Promise<void> {
     const text = await readIfThere(place.path);

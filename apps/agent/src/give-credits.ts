@@ -1,0 +1,55 @@
+/** How many tasks the server may send: enough to bridge the way to it, not so many that other agents starve. */
+export interface Credits {
+  /** For the first message of a link. */
+  restart(): number;
+  used(count: number): void;
+  /** The last task was a short one, or not. */
+  pace(isQuick: boolean): void;
+  /** Gives what is free, once per loop turn. */
+  give(): void;
+  stop(): void;
+}
+
+export interface CreditParts {
+  readonly slots: number;
+  /** How many tasks are here. */
+  readonly held: () => number;
+  readonly mayGive: () => boolean;
+  readonly send: (more: number) => void;
+}
+
+export function openCredits({ slots, held, mayGive, send }: CreditParts): Credits {
+  let given = 0;
+  let isQuick = false;
+  let isStopped = false;
+  let isDue = false;
+  const window = (): number => (isQuick ? Math.max(32, slots * 8) : Math.max(2, slots * 2));
+
+  return {
+    restart() {
+      isStopped = false;
+      given = mayGive() ? Math.max(0, window() - held()) : 0;
+      return given;
+    },
+    used(count) {
+      given = Math.max(0, given - count);
+    },
+    pace(quick) {
+      isQuick = quick;
+    },
+    give() {
+      if (isDue) return;
+      isDue = true;
+      setImmediate(() => {
+        isDue = false;
+        const more = window() - held() - given;
+        if (isStopped || more < 1 || !mayGive()) return;
+        given += more;
+        send(more);
+      });
+    },
+    stop() {
+      isStopped = true;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import type { FromAgent, LeasedTask } from '@writ/contract';
+import type { Isolation } from './isolate/isolation.ts';
+import { plainTask } from './lease-book.ts';
+import type { HeldTask, LeaseBook } from './lease-book.ts';
+import type { LeasedJob } from './leased-job.ts';
+import { reasonOf } from './log.ts';
+import type { Log } from './log.ts';
+import type { Replay } from './replay/open-replay.ts';
+import type { SlotQueue } from './slot-queue.ts';
+
+/** What happens to tasks that are here: renewed in time, stopped, handed back. */
+export interface TaskHolding {
+  /** Unstarted work goes back, durably; what runs stays. */
+  handBack(tasks: readonly LeasedTask[]): Promise<void>;
+  /** A running attempt is stopped; one that waits is forgotten. */
+  stop(task: LeasedTask, why: 'cancelled' | 'lost', how: 'terminate' | 'kill'): void;
+  /** What is due by time alone: leases that end, renewals. */
+  look(now: number): void;
+}
+
+export interface HoldingParts {
+  readonly leases: LeaseBook;
+  readonly queue: SlotQueue<LeasedJob>;
+  readonly replay: Replay;
+  readonly running: () => Iterable<LeasedJob>;
+  readonly cancel: Isolation['cancel'];
+  readonly isLinked: () => boolean;
+  readonly send: (message: FromAgent) => void;
+  readonly onFewer: () => void;
+  readonly log: Log;
+}
+
+const MOST_IN_A_MESSAGE = 2000;
+
+export function holdTasks(parts: HoldingParts): TaskHolding {
+  const { leases, queue, replay, log } = parts;
+
+  const sameLease = (task: LeasedTask): HeldTask | undefined => {
+    const mine = leases.find(task);
+    return mine && mine.token.epoch === task.token.epoch && mine.token.n === task.token.n ? mine : undefined;
+  };
+
+  const stop: TaskHolding['stop'] = (task, why, how) => {
+    const mine = sameLease(task);
+    if (!mine) return;
+    for (const job of parts.running()) {
+      if (job.task !== mine || !job.running) continue;
+      // Once for each way: a run that is being killed is not killed again.
+      if (job.stop !== undefined && (job.stopping === 'kill' || how === 'terminate')) continue;
+      job.stop ??= why;
+      job.stopping = how;
+      parts.cancel(job.running, how);
+    }
+    if (why === 'lost') mine.isMine = false;
+    if (mine.isRunning) return;
+    queue.remove((job) => job.task === mine);
+    leases.drop(mine);
+    parts.onFewer();
+  };
+
+  return {
+    stop,
+    async handBack(tasks) {
+      const mine = new Set(tasks.map(sameLease).filter((task) => task !== undefined && !task.isRunning));
+      const waiting = queue.remove(({ task }) => mine.has(task));
+      for (const { task } of waiting) leases.drop(task);
+      if (waiting.length === 0) return;
+      try {
+        await Promise.all(
+          waiting.map(({ verified: { order, digest }, task }) =>
+            replay.handBack({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, [
+              task,
+            ]),
+          ),
+        );
+        parts.send({ is: 'returned', tasks: waiting.map(({ task }) => plainTask(task)) });
+      } catch (error) {
+        log('lease.not_returned', { why: reasonOf(error) });
+      }
+      parts.onFewer();
+    },
+    look(now) {
+      for (const task of leases.over(now)) {
+        if (task.isMine) log('lease.over', { task: `${task.job}.${task.index}`, attempt: task.attempt });
+        stop(task, 'lost', 'kill');
+      }
+      if (!parts.isLinked()) return;
+      const due = leases.dueForRenewal(now);
+      leases.ask(due, now);
+      for (let from = 0; from < due.length; from += MOST_IN_A_MESSAGE)
+        parts.send({ is: 'renew', tasks: due.slice(from, from + MOST_IN_A_MESSAGE).map(plainTask) });
+    },
+  };
+}
