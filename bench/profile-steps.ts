@@ -19,7 +19,10 @@ export const PROFILER = `
   session.connect();
   await session.post('Profiler.enable');
   await session.post('Profiler.setSamplingInterval', { interval: 500 });
-  const folder = process.argv[process.argv.findIndex((word) => word === '--folder' || word === '--state') + 1];
+  const said = (flag) => process.argv[process.argv.indexOf(flag) + 1];
+  // Behind its wall a program stands in its folder, without one in the root.
+  const own = process.argv.includes('--state') ? said('--state') + '/server' : said('--folder');
+  const folder = process.cwd() === '/' ? own : process.cwd();
   let isRunning = false;
   process.on('SIGUSR2', () => {
     if (!isRunning) {

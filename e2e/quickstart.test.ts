@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { after, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { BUNDLE, fetchStrips, STRIP } from '../scripts/quickstart/fetch-strips.ts';
 import { type Outside, runQuickstart } from '../scripts/quickstart/run-quickstart.ts';
@@ -17,8 +17,8 @@ const picture = join(root, 'out', 'mandelbrot.png');
 let place = '';
 beforeEach(() => {
   place = mkdtempSync(join(tmpdir(), 'wq-'));
-  after(() => rmSync(place, { recursive: true, force: true }));
 });
+afterEach(() => rmSync(place, { recursive: true, force: true }));
 
 test('the quickstart draws a verified picture on three agents, live, and leaves nothing behind', async () => {
   rmSync(picture, { force: true });

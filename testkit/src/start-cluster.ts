@@ -18,10 +18,13 @@ import { startFaultProxy, type FaultProxy } from './fault-proxy.ts';
 import { openShell, type Shell } from './open-shell.ts';
 import { readProcesses, type Process } from './read-processes.ts';
 import { joinAgent, startAgent } from './start-agent.ts';
+import { startServerProgram } from './start-server-program.ts';
 
 export interface ClusterWish {
   /** One agent with one slot, when left out. */
   readonly agents?: readonly AgentWish[];
+  /** Shorter than people may ask for: 1 lets a test wait for the end of a lease. */
+  readonly leaseSeconds?: number;
   /** The file that `writ` is: of this checkout, when left out. */
   readonly program?: string;
 }
@@ -95,7 +98,7 @@ export async function startCluster(wish: ClusterWish = {}): Promise<Cluster> {
 async function start(folder: string, wish: ClusterWish, opened: AsyncDisposable[]): Promise<Cluster> {
   const wishes = wish.agents ?? [{ name: 'agent-1' }];
   const person = openShell(join(folder, 'ana'), wish.program);
-  const server = await startServer(folder, person);
+  const server = await startServer(folder, person, wish);
   const { key, sets } = await readPerson(person);
   const keep = (fetch: OpenedFetch): OpenedFetch => {
     opened.push({ [Symbol.asyncDispose]: () => fetch.close() });
@@ -119,6 +122,8 @@ async function start(folder: string, wish: ClusterWish, opened: AsyncDisposable[
   );
   const connected = await waitForAgents(client, wishes);
   const agents = members.map((member) => ({ ...member, identity: connected.get(member.name) ?? '' }));
+  let stopped: Promise<Process[]> | undefined;
+  const stop = (): Promise<Process[]> => (stopped ??= stopAll(folder, opened, [...agents, server]));
   return {
     folder,
     person,
@@ -145,31 +150,32 @@ async function start(folder: string, wish: ClusterWish, opened: AsyncDisposable[
       return connect({ url: `https://127.0.0.1:${server.peoplePort}`, fetch, token: made.token });
     },
     processes: () => readProcesses(folder),
-    stop: () => stopAll(folder, opened, [...agents, server]),
+    stop,
     [Symbol.asyncDispose]: async () => {
-      await stopAll(folder, opened, [...agents, server]);
+      await stop();
     },
   };
 }
 
-async function startServer(folder: string, person: Shell): Promise<Cluster['server']> {
+async function startServer(folder: string, person: Shell, wish: ClusterWish): Promise<Cluster['server']> {
   const member = memberOf('server', join(folder, 'server'));
   const fixed = ['up', '--no-agent', '--dir', member.folder, '--host', '127.0.0.1'];
-  const up = (peoplePort: number, agentPort: number): readonly string[] =>
-    fixed.concat('--port', String(peoplePort), '--agent-port', String(agentPort));
-  await person.must(up(0, 0));
-  const { peoplePort, agentPort } = readAddress(member.folder);
-  return {
-    ...member,
-    peoplePort,
-    agentPort,
-    async start() {
-      await person.must(up(peoplePort, agentPort));
-    },
-    async stop() {
-      await person.must(['down', '--dir', member.folder]);
-    },
+  const up = async (ports: { peoplePort: number; agentPort: number }): Promise<void> => {
+    await person.must(
+      fixed.concat('--port', String(ports.peoplePort), '--agent-port', String(ports.agentPort)),
+    );
   };
+  const down = async (): Promise<void> => {
+    await person.must(['down', '--dir', member.folder]);
+  };
+  await up({ peoplePort: 0, agentPort: 0 });
+  const ports = readAddress(member.folder);
+  const { leaseSeconds } = wish;
+  if (leaseSeconds === undefined) return { ...member, ...ports, start: () => up(ports), stop: down };
+  const start = (): Promise<void> => startServerProgram(member.folder, { ...ports, leaseSeconds });
+  await down();
+  await start();
+  return { ...member, ...ports, start, stop: down };
 }
 
 function memberOf(name: string, folder: string): Pick<Member, 'name' | 'folder' | 'processes' | 'kill'> {
