@@ -173,7 +173,7 @@ export async function prepareAgent(
     machine: asAdmitted(machine),
     how: {
       is: 'by_hand',
-      labels: [...wish.labels],
+      labels: [...wish.labels].sort((a, b) => (a.name < b.name ? -1 : 1)),
       queues: [...wish.queues],
       set: setRef(wish.sets.newest),
       by: { person: wish.by.person, key: wish.by.signer.key },

@@ -59,7 +59,7 @@ export const ChildOrder = shape({
 export type ChildOrder = Static<typeof ChildOrder>;
 export const childOrderCheck = check(ChildOrder);
 
-/** Commitment to a secret's value: SHA-256 of salt and value; the value itself travels apart. */
+/** Commitment to a secret's value: SHA-256 of a salt of exactly 32 bytes, then the value; both travel apart. Of another length, the salt could take in the beginning of the value. */
 export const Secret = shape({
   format: Type.Literal(1),
   cluster: ClusterId,

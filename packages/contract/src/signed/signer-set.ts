@@ -12,12 +12,25 @@ export const KeyForm = oneOf('dsse', 'sshsig', 'x509', 'webauthn');
 /** Who can reach the private key: its person's own device, a page that a server served, or the server. */
 export const Custody = oneOf('own', 'browser', 'server');
 
+/** What orders may ask for. `profile` is the loosest one allowed. */
+export const OrderGrant = shape({
+  queues: Names,
+  projects: Names,
+  profile: Profile,
+  network: Type.Boolean(),
+  runAs: Names,
+  raw: Type.Boolean(),
+  definitions: Type.Array(Type.Union([Digest, Type.Literal('*')]), { maxItems: 1000 }),
+});
+
 export const SignerKey = shape({
   key: PersonKey,
   name: Text(100),
   form: KeyForm,
   custody: Custody,
   until: orNull(Instant),
+  /** Narrows what its person's grant allows, for orders by this key; null: all of that. */
+  order: orNull(OrderGrant),
   /** `retired`: orders that name an older set still run. `compromised`: nothing that it signed since then counts. */
   ended: orNull(
     Type.Union([
@@ -26,28 +39,22 @@ export const SignerKey = shape({
         is: Type.Literal('compromised'),
         since: Instant,
         kept: Type.Array(Digest, { maxItems: 1000 }),
+        /** What becomes of attempts of its orders that have started. */
+        running: oneOf('finish', 'stop'),
       }),
     ]),
   ),
 });
 
 export const Grants = shape({
-  /** What this person's orders may ask for; null: may not submit. `profile` is the loosest one allowed. */
-  order: orNull(
-    shape({
-      queues: Names,
-      projects: Names,
-      profile: Profile,
-      network: Type.Boolean(),
-      runAs: Names,
-      raw: Type.Boolean(),
-      definitions: Type.Array(Type.Union([Digest, Type.Literal('*')]), { maxItems: 1000 }),
-    }),
-  ),
+  /** Null: may not submit. */
+  order: orNull(OrderGrant),
   admit: Type.Boolean(),
   author: Type.Boolean(),
   secrets: Type.Boolean(),
   withdraw: Type.Boolean(),
+  /** Whatever this person signs counts only with a touch of a security key. */
+  touch: Type.Boolean(),
 });
 
 export const Person = shape({

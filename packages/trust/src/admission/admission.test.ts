@@ -87,6 +87,25 @@ describe('an invite', () => {
       code('invite.too_long'),
     );
   });
+  test('has each label once', () => {
+    const labelled = (...names: string[]) =>
+      makeInvite(
+        sets,
+        by,
+        { ...wish, labels: names.map((name, at) => ({ name, value: `${at}` })) },
+        NOW,
+        random,
+      );
+    const { invite: sorted } = judgeInvite(labelled('gpu', 'big').envelope, sets);
+    assert.deepEqual(
+      sorted.labels.map(({ name }) => name),
+      ['big', 'gpu'],
+    );
+    assert.throws(() => judgeInvite(labelled('gpu', 'gpu').envelope, sets), code('invite.labels'));
+    const unsorted = { ...sorted, labels: sorted.labels.toReversed() };
+    const respelled = seal(PAYLOAD_TYPES.invite, unsorted, [signer]).envelope;
+    assert.throws(() => judgeInvite(respelled, sets), code('invite.labels'));
+  });
   test('is for its time only', () => {
     const { invite: body } = judgeInvite(invite.envelope, sets);
     checkInviteTime(body, NOW + 900_000);
@@ -122,7 +141,7 @@ describe('an invite', () => {
   };
   test('is the word of a key that counted when it signed', () => {
     const ended = (is: string, since: number) => ({
-      ended: is === 'retired' ? { is, since } : { is, since, kept: [] },
+      ended: is === 'retired' ? { is, since } : { is, since, kept: [], running: 'stop' },
     });
     const cases = [
       [ended('retired', NOW - 1), 'invite.key_retired'],

@@ -8,7 +8,7 @@ import type { Signer } from '../keys.ts';
 import { allKeys, findRemoval } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
-import { checkAdmitter, judgeInvite } from './invite.ts';
+import { checkAdmitter, checkLabels, judgeInvite } from './invite.ts';
 
 /** What a valid admission says about an agent: the only source for its name, labels and queues. */
 export interface Admitted {
@@ -80,6 +80,7 @@ export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets
   };
   if (how.is !== 'invite') {
     checkAdmitter(sets, how.by, { digest, at: admission.time, set: how.set }, 'admission');
+    checkLabels(how.labels, 'admission');
     return { ...common, labels: how.labels, queues: how.queues, how: how.is, invite: null };
   }
   if (!judged)

@@ -46,7 +46,7 @@ export function makeInvite(
     inviteKey: inviteSigner(seed).key,
     role: wish.role,
     name: wish.name,
-    labels: [...wish.labels],
+    labels: [...wish.labels].sort((a, b) => (a.name < b.name ? -1 : 1)),
     queues: [...wish.queues],
     until,
     set: setRef(sets.newest),
@@ -86,6 +86,7 @@ export function judgeInvite(envelope: Envelope, sets: HeldSets): JudgedInvite {
   if (signedBy.length !== 1 || signedBy[0] !== invite.by.key)
     throw new TrustError('invite.signer_wrong', 'this invite is not signed by the key that it names');
   checkAdmitter(sets, invite.by, { digest, at: invite.issued, set: invite.set }, 'invite');
+  checkLabels(invite.labels, 'invite');
   if (invite.until - invite.issued > DEFAULTS.inviteSeconds * 1000)
     throw new TrustError(
       'invite.too_long',
@@ -107,6 +108,13 @@ export function checkInviteTime(invite: Invite, now: number): void {
     );
 }
 
+/** Sorted by name and each name once: of two values nobody could say which one holds. */
+export function checkLabels(labels: readonly Label[], what: 'invite' | 'admission'): void {
+  const twice = labels.find(({ name }, at) => at > 0 && name <= labels[at - 1]!.name);
+  if (twice)
+    throw new TrustError(`${what}.labels`, `the label ${twice.name} stands twice or out of its order`);
+}
+
 /** Somebody with the grant `admit`, by a key on their own device that counted when it signed and is not compromised. */
 export function checkAdmitter(
   sets: HeldSets,
@@ -118,7 +126,7 @@ export function checkAdmitter(
   if (!found || found.person.id !== by.person)
     throw new TrustError(`${what}.signer_unknown`, `${by.key} is not a key of the person named`);
   const { person, entry } = found;
-  const fault = keyFault(entry, signed);
+  const fault = keyFault(found, signed);
   if (fault) throw new TrustError(`${what}.${fault.is}`, `the key ${by.key} of ${person.name} ${fault.why}`);
   const then = findKey(heldSetAt(sets, signed.set).set, by.key);
   if (entry.ended?.is === 'retired' && then?.entry.ended !== null)

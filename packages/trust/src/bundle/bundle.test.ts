@@ -311,9 +311,10 @@ describe('later knowledge', () => {
   test('a signer key that is compromised voids its orders and its admissions, a retired one does not', () => {
     assert.throws(
       () =>
-        verifyBundle(bundle({ sets: withAna({ is: 'compromised', since: NOW + 1, kept: [] }) }), [
-          sets.cluster,
-        ]),
+        verifyBundle(
+          bundle({ sets: withAna({ is: 'compromised', since: NOW + 1, kept: [], running: 'stop' }) }),
+          [sets.cluster],
+        ),
       code('invite.key_compromised'),
     );
     verifyBundle(bundle({ sets: withAna({ is: 'retired', since: NOW + 1 }) }), [sets.cluster]);
@@ -353,7 +354,7 @@ describe('what signer sets once said', () => {
     });
   test('is not forgotten when later versions leave it out', () => {
     verifyBundle(shown(two), []);
-    const ended = { is: 'compromised', since: NOW, kept: [] };
+    const ended = { is: 'compromised', since: NOW, kept: [], running: 'stop' };
     const three = follow(two, { persons: [ana, { ...bob, keys: [{ ...bob.keys[0], ended }] }] });
     assert.throws(() => verifyBundle(shown(three), []), code('verify.signer_compromised'));
     assert.throws(
@@ -371,7 +372,7 @@ describe('what signer sets once said', () => {
   test('a countersignature by a key that a server can use, or a thief had, counts for nothing', () => {
     for (const changes of [
       { custody: 'server' },
-      { ended: { is: 'compromised', since: NOW, kept: [] } },
+      { ended: { is: 'compromised', since: NOW, kept: [], running: 'stop' } },
       { form: 'sshsig' },
     ]) {
       const held = follow(sets, { persons: [ana, { ...bob, keys: [{ ...bob.keys[0], ...changes }] }] });

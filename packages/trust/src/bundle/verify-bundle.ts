@@ -120,7 +120,7 @@ function judgeCountersignature(envelope: Envelope, receipt: JudgedReceipt, sets:
   const now = findKeyEver(sets, received.by.key);
   if (then?.person.id !== received.by.person || !now)
     throw new TrustError('received.refused', 'the countersignature is not by the person that it names');
-  return !keyFault(now.entry, { at: received.time, digest: receipt.digest });
+  return !keyFault(now, { at: received.time, digest: receipt.digest });
 }
 
 /** An invite admits one agent, and a number of an agent's own chain stands for one receipt: twice is a thief or a copy. */

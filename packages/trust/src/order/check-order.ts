@@ -33,11 +33,17 @@ export function checkFreshness(sets: HeldSets, newestWord: number, now: number):
   );
 }
 
-/** Check 6: what the signer set lets this person ask for. */
+/** Check 6: what the signer set lets this person ask for, and this key of theirs. */
 export function checkGrants({ order, person, entry }: OpenedOrder, sets: HeldSets): void {
-  const grant = person.grants.order;
   const who = person.name;
-  if (grant === null) throw refuse('grant.order', `${who} may not submit orders`);
+  if (person.grants.order === null) throw refuse('grant.order', `${who} may not submit orders`);
+  checkGrant(order, person.grants.order, who, sets);
+  if (entry.order !== null) checkGrant(order, entry.order, `${who} by the key ${entry.name}`, sets);
+  const { queues } = entry.order ?? person.grants.order;
+  checkCustody(order, entry.custody, queues, who);
+}
+
+function checkGrant(order: Order, grant: NonNullable<Grants['order']>, who: string, sets: HeldSets): void {
   if (!isNamed(grant.queues, order.queue))
     throw refuse('grant.queue', `${who} may not use the queue ${order.queue}`);
   if (!isNamed(grant.projects, order.project))
@@ -51,7 +57,6 @@ export function checkGrants({ order, person, entry }: OpenedOrder, sets: HeldSet
   if (order.runAs !== null && !isNamed(grant.runAs, order.runAs))
     throw refuse('grant.run_as', `${who} may not run as ${order.runAs}`);
   checkDefinition(order, grant, who, sets);
-  checkCustody(order, entry.custody, grant.queues, who);
 }
 
 function checkDefinition(

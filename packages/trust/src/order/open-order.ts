@@ -79,7 +79,7 @@ const KEY_CODES: Record<KeyFault, RefusalCode> = {
 
 function checkKey(order: Order, person: Person, entry: SignerKey, sets: HeldSets): void {
   const whose = `the key ${entry.key} of ${person.name}`;
-  const fault = keyFault(entry, { at: order.issued, digest: '', isOrder: true });
+  const fault = keyFault({ person, entry }, { at: order.issued, digest: '', isOrder: true });
   if (fault) throw refuse(KEY_CODES[fault.is], `${whose} ${fault.why}`);
   if (entry.ended?.is !== 'retired') return;
   const then = findKey(heldSetAt(sets, order.set).set, entry.key);

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { isAboutTheAgent, PAYLOAD_TYPES } from '@writ/contract';
 import type { Order, SignerSet } from '@writ/contract';
 import { seal } from '../envelope/seal.ts';
+import { judgeInvite, makeInvite } from '../admission/invite.ts';
 import { newSeed, signerFromSeed } from '../keys.ts';
+import { judgeFreshness, makeFreshness } from '../signer-set/freshness.ts';
 import { followSet, setRef } from '../signer-set/held-sets.ts';
 import { makeOrder, makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
@@ -87,7 +89,7 @@ describe('who signed', () => {
   });
   test('compromised, retired, expired and foreign keys are refused by their own code', () => {
     const cases = [
-      [{ ended: { is: 'compromised', since: NOW, kept: [] } }, 'order.key_compromised'],
+      [{ ended: { is: 'compromised', since: NOW, kept: [], running: 'stop' } }, 'order.key_compromised'],
       [{ ended: { is: 'retired', since: NOW - 1 } }, 'order.key_retired'],
       [{ ended: { is: 'retired', since: NOW + 1 } }, 'order.key_retired'],
       [{ until: NOW - 1 }, 'order.key_expired'],
@@ -208,6 +210,42 @@ describe('grants', () => {
       checkGrants(openOrder(free.order(changes), free.sets), free.sets);
     });
   }
+  test('a key may have less than its person, and never more', () => {
+    const all = ana!.grants.order!;
+    for (const [grants, changes, expected] of cases) {
+      const { sets: two, order } = withBob({ order: { ...all, ...grants } });
+      assert.throws(() => checkGrants(openOrder(order(changes), two), two), code(expected));
+      const more = withBob({ order: all }, grants);
+      assert.throws(() => checkGrants(openOrder(more.order(changes), more.sets), more.sets), code(expected));
+    }
+  });
+  test('where a touch is demanded a key that cannot be touched signs nothing', () => {
+    const { sets: two } = withBob({});
+    const [, bob] = two.newest.set.persons;
+    const key = signerFromSeed(newSeed(random));
+    const grants = { ...bob!.grants, touch: true };
+    const carla = {
+      ...bob!,
+      id: 'caaaaaaaaaaaaaaaaaaaaaaaaa',
+      name: 'carla',
+      keys: [{ ...bob!.keys[0]!, key: key.key }],
+      grants,
+    };
+    const held = change({ persons: [ana!, carla], changers: [ana!.id, carla.id] });
+    const by = { person: carla.id, signer: key };
+    const order = signOrder(makeOrder({ sets: held, ...by }), key).envelope;
+    assert.throws(() => openOrder(order, held), code('order.form_wrong'));
+    const wish = { role: 'agent', name: null, labels: [], queues: ['*'], addresses: ['h:1'] } as const;
+    const invite = makeInvite(held, by, wish, NOW, random);
+    assert.throws(() => judgeInvite(invite.envelope, held), code('invite.form_wrong'));
+    assert.throws(
+      () => judgeFreshness(makeFreshness(held, by, NOW).envelope, held),
+      code('set.mark_refused'),
+    );
+    const set = { ...held.newest.set, version: 3, previous: held.newest.digest };
+    const next = seal(PAYLOAD_TYPES.signerSet, set, [key]).envelope;
+    assert.throws(() => followSet(held, next), code('set.signatures_short'));
+  });
   test('a key that a page of the server can use signs nothing but the strictest', () => {
     const { sets: two, order } = withBob({ custody: 'browser' }, { queues: ['default'] });
     checkGrants(openOrder(order({ profile: 'strict' }), two), two);

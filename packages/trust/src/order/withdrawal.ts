@@ -53,7 +53,7 @@ export function judgeWithdrawal(
       'this withdrawal is not signed by a key of the person that it names',
     );
   }
-  const fault = keyFault(found.entry, { at: value.time, digest });
+  const fault = keyFault(found, { at: value.time, digest });
   if (fault)
     throw new TrustError(
       'withdrawal.signer_wrong',

@@ -4,6 +4,7 @@ import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
 import type { Signer } from '../keys.ts';
+import { keyFault } from './key-fault.ts';
 import { TrustError } from '../trust-error.ts';
 import { allKeys, findKey, heldSetAt, setRef } from './held-sets.ts';
 import type { HeldSets } from './held-sets.ts';
@@ -50,9 +51,8 @@ export function isChangersWord(sets: HeldSets, person: string, key: string): boo
   const found = findKey(sets.newest.set, key);
   return (
     found?.person.id === person &&
-    found.entry.custody === 'own' &&
-    found.entry.form === 'dsse' &&
     found.entry.ended === null &&
+    keyFault(found, { at: 0, digest: '' }) === undefined &&
     sets.newest.set.changers.includes(person)
   );
 }

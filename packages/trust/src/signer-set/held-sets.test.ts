@@ -46,7 +46,16 @@ const personEntry = (who: typeof bob, changes: object = {}) => ({
   name: 'bob',
   kind: 'person',
   keys: [
-    { key: who.signer.key, name: 'pc', form: 'dsse', custody: 'own', until: null, ended: null, ...changes },
+    {
+      key: who.signer.key,
+      name: 'pc',
+      form: 'dsse',
+      custody: 'own',
+      until: null,
+      order: null,
+      ended: null,
+      ...changes,
+    },
   ],
   grants: ALL_GRANTS,
 });

@@ -189,7 +189,7 @@ const changerKeys = (set: SignerSet, at: number): string[] =>
     .filter((person) => set.changers.includes(person.id))
     .flatMap((person) =>
       person.keys
-        .filter((entry) => entry.ended === null && !keyFault(entry, { at, digest: '' }))
+        .filter((entry) => entry.ended === null && !keyFault({ person, entry }, { at, digest: '' }))
         .map((entry) => entry.key),
     );
 

@@ -1,4 +1,4 @@
-import type { SignerKey } from '@writ/contract';
+import type { Person, SignerKey } from '@writ/contract';
 
 export type KeyFault = 'key_compromised' | 'key_retired' | 'key_expired' | 'form_wrong' | 'custody';
 
@@ -7,7 +7,7 @@ export type KeyFault = 'key_compromised' | 'key_retired' | 'key_expired' | 'form
  * that a server or its pages can use.
  */
 export function keyFault(
-  entry: SignerKey,
+  { person, entry }: { readonly person: Person; readonly entry: SignerKey },
   signed: { readonly at: number; readonly digest: string; readonly isOrder?: boolean },
 ): { readonly is: KeyFault; readonly why: string } | undefined {
   const { ended, until } = entry;
@@ -18,6 +18,8 @@ export function keyFault(
   if (until !== null && signed.at > until)
     return { is: 'key_expired', why: 'had expired when this was signed' };
   if (entry.form !== 'dsse') return { is: 'form_wrong', why: `signs in the form ${entry.form}` };
+  if (person.grants.touch && !entry.key.startsWith('sk-'))
+    return { is: 'form_wrong', why: 'cannot be touched, and whatever this person signs counts only so' };
   if (entry.custody !== 'own' && signed.isOrder !== true)
     return { is: 'custody', why: 'can be used by a server, so it signs nothing but orders' };
   return undefined;

@@ -18,6 +18,7 @@ export const ALL_GRANTS: Grants = {
   author: true,
   secrets: true,
   withdraw: true,
+  touch: false,
 };
 
 export interface FirstSet {
@@ -47,6 +48,7 @@ export function makeFirstSet(first: FirstSet, signer: Signer): Sealed {
             form: 'dsse',
             custody: 'own',
             until: null,
+            order: null,
             ended: null,
           },
         ],
