@@ -63,6 +63,9 @@ export class Slot {
   #loop: SlotLoop;
   #basePopulation = 0;
   #shell = 0;
+  /** Counters at the end of the run before: nothing moves them between two runs but what the launcher does itself. */
+  #counted: CgroupCounts | null = null;
+  #countedCpuMs = 0;
   #running: Running | null = null;
   #cancelled = new Set<number>();
   #lastArgs = '';
@@ -88,6 +91,8 @@ export class Slot {
   async open(): Promise<void> {
     if (!(await this.#loop.ready)) throw new Error('the loop did not start');
     this.#basePopulation = this.#place.cgroup?.processes().length ?? 0;
+    this.#counted = this.#place.cgroup?.count() ?? null;
+    this.#countedCpuMs = this.#place.cgroup?.cpuMs() ?? 0;
     this.#shell = this.#place.ownPidNamespace ? (descendantsOf(this.#loop.pid)[0]?.pid ?? 0) : this.#loop.pid;
   }
 
@@ -195,7 +200,7 @@ export class Slot {
       cpuPercent: limits.cpuPercent,
     });
     cgroup?.forgetPeak();
-    const before = cgroup?.count() ?? null;
+    const before = this.#counted;
     const now = this.#clock.monotonicMs();
     const files = this.#files[run.set];
     if (files === undefined) throw new Error('no such set of files');
@@ -204,7 +209,7 @@ export class Slot {
       startedMs: this.#clock.epochMs(),
       deadline: now + limits.wallMs,
       log: new LogWatch(files, limits, now),
-      cpuBefore: cgroup?.cpuMs() ?? 0,
+      cpuBefore: this.#countedCpuMs,
       cause: null,
       isCollecting: false,
       killAt: null,
@@ -215,8 +220,11 @@ export class Slot {
     const shellCode = await this.#execute(run);
     const after = cgroup?.count() ?? null;
     await this.#waitUntilDead(run);
-    const cpuMs = cgroup === null ? running.sampledCpuMs : cgroup.cpuMs() - running.cpuBefore;
+    const cpuNow = cgroup?.cpuMs() ?? 0;
+    const cpuMs = cgroup === null ? running.sampledCpuMs : cpuNow - running.cpuBefore;
     const memoryPeakBytes = after?.memoryPeakBytes ?? running.sampledBytes;
+    this.#counted = after;
+    this.#countedCpuMs = cpuNow;
     let end = this.#judge(running, shellCode, before, after);
     const endedMs = this.#clock.epochMs();
     let hasOutputs = false;
