@@ -25,6 +25,8 @@ export function exitCodeOf({
   if (because === 'time_limit') return EXIT_TIME_LIMIT;
   if (exit === null) return EXIT_WRIT;
   const code = 'code' in exit ? exit.code : signalCode(exit.signal);
+  // A code of another system that does not fit into eight bits would end as some other one, perhaps as 0.
+  if (code > 255) return EXIT_WRIT;
   return code === 0 && because !== 'exit' ? EXIT_WRIT : code;
 }
 

@@ -62,10 +62,19 @@ export async function* followJob(
   }
 }
 
-/** What a restart of the server looks like from here. */
+/** What a restart of the server or a cut line looks like from here. */
 export function isPassing(error: unknown): boolean {
-  if (!(error instanceof ClientError)) return !(error instanceof SyntaxError);
+  if (error instanceof ClientError) {
+    return (
+      error.code === 'server.unreachable' || error.code === 'server.stopping' || error.code === 'request.rate'
+    );
+  }
+  // A body that breaks off: browsers and undici each have their words for it.
+  const code =
+    (error as { code?: unknown; cause?: { code?: unknown } } | null)?.cause?.code ??
+    (error as { code?: unknown } | null)?.code;
+  if (typeof code === 'string' && /^(UND_ERR_|ECONN|EPIPE)/.test(code)) return true;
   return (
-    error.code === 'server.unreachable' || error.code === 'server.stopping' || error.code === 'request.rate'
+    error instanceof TypeError && ['terminated', 'network error', 'fetch failed'].includes(error.message)
   );
 }

@@ -56,21 +56,27 @@ export async function askJson<T>(
   parts: RequestParts = {},
 ): Promise<T> {
   const answer = await sendRequest(server, route, parts);
-  let value: unknown;
+  let text: string;
   try {
-    value = await answer.json();
+    text = await answer.text();
   } catch (error) {
-    if (parts.signal?.aborted) throw error;
-    throw new ClientError('answer.malformed', `The answer of ${route} ended early or is not JSON.`, {
-      cause: error,
-    });
+    throw unreachable(server, error, parts.signal);
   }
+  const value = parseJson(text);
   if (shape.is(value)) return value;
   const [fault] = shape.faults(value);
   throw new ClientError(
     'answer.malformed',
     `The answer of ${route} has another shape than this program knows (${fault?.pointer ?? ''} ${fault?.detail ?? ''}). Are program and server of the same version?`,
   );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The bytes of an answer that has a body. */
