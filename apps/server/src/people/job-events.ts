@@ -1,10 +1,10 @@
-import { Readable } from 'node:stream';
 import { API_ROUTES, hasEnded, type JobEvent, shape } from '@writ/contract';
 import type { FastifyInstance } from 'fastify';
 import { findJob, JOB_PARAMS } from './job-routes.ts';
 import { nameAgentsWith, receiptView, taskView, wholeJobView } from './job-views.ts';
 import { FLAG } from './paging.ts';
 import type { PeopleParts } from './people-parts.ts';
+import { sendGrowing } from './send-growing.ts';
 
 const KEEP_ALIVE_MS = 15_000;
 const MOST_AT_ONCE = 500;
@@ -22,7 +22,7 @@ export function addJobEvents(app: FastifyInstance, parts: PeopleParts): void {
       const withReceipts = (request.query as { receipts?: string }).receipts === '1';
       const last = Number(request.headers['last-event-id']);
       const events = follow(parts, job.id, Number.isSafeInteger(last) && last >= 0 ? last : 0, withReceipts);
-      return await reply.type('text/event-stream').send(Readable.from(events, { objectMode: false }));
+      return sendGrowing(reply, 'text/event-stream', events);
     },
   );
 }

@@ -6,6 +6,7 @@ import { ServerError } from '../server-error.ts';
 import { findJob } from './job-routes.ts';
 import { FLAG, WHOLE_TEXT } from './paging.ts';
 import type { PeopleParts } from './people-parts.ts';
+import { sendGrowing } from './send-growing.ts';
 
 const LOOK_MS = 50;
 const Params = shape({ id: Id, index: WHOLE_TEXT, stream: oneOf('stdout', 'stderr') });
@@ -39,7 +40,7 @@ export function addLogRoutes(app: FastifyInstance, parts: PeopleParts): void {
         .type('application/octet-stream')
         .header('content-disposition', 'attachment');
       if (query.follow === '1')
-        return await reply.send(Readable.from(follow(parts, name, offset), { objectMode: false }));
+        return sendGrowing(reply, 'application/octet-stream', follow(parts, name, offset));
       void reply.header('content-length', Math.max(0, (await logs.sizeOf(name)) - offset));
       return await reply.send(
         Readable.from(bounded(logs.read(name, offset), Math.max(0, (await logs.sizeOf(name)) - offset)), {

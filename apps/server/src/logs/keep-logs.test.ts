@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { digestOf } from '@writ/trust/digest';
+import type { KeptLogs, LogName } from '../kept-logs.ts';
+import { keepLogs } from './keep-logs.ts';
+
+describe('kept logs', () => {
+  let folder: string;
+  let logs: KeptLogs;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'writ-logs-'));
+    logs = keepLogs(folder);
+  });
+  after(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+  const nameOf = (job: string, index = 0, attempt = 1): LogName => ({ job, index, attempt, stream: 'stdout' });
+  const read = async (name: LogName, offset = 0, from = logs): Promise<string> => {
+    let text = '';
+    for await (const chunk of from.read(name, offset)) text += Buffer.from(chunk).toString();
+    return text;
+  };
+
+  test('what is appended is there once, also when it is sent again, and a gap is refused', async () => {
+    const name = nameOf('aaaa');
+    assert.equal(await logs.append(name, 0, Buffer.from('one '), 100), 4);
+    assert.equal(await logs.append(name, 0, Buffer.from('one two'), 100), 7);
+    assert.equal(await logs.append(name, 2, Buffer.from('e'), 100), 7);
+    await assert.rejects(logs.append(name, 8, Buffer.from('!'), 100), { code: 'conflict.state' });
+    await assert.rejects(logs.append(name, 7, Buffer.alloc(100), 100), { code: 'request.too_large' });
+    assert.equal(await read(name), 'one two');
+    assert.equal(await read(name, 4), 'two');
+    assert.deepEqual(await logs.seal(name), { size: 7, digest: digestOf('one two') });
+  });
+
+  test('a log of which the digest is no longer in memory is read again', async () => {
+    const name = nameOf('bbbb');
+    await logs.append(name, 0, Buffer.from('before the restart, '), 100);
+    const later = keepLogs(folder);
+    await later.append(name, 20, Buffer.from('after it'), 100);
+    assert.equal((await later.seal(name))?.digest, digestOf('before the restart, after it'));
+  });
+
+  test('short logs of a job share a file; a record torn by a crash hides none of the later ones', async () => {
+    await logs.keepShort('cccc', [
+      { name: nameOf('cccc', 1), bytes: Buffer.from('first\n') },
+      { name: nameOf('cccc', 2), bytes: Buffer.from('second\n') },
+    ]);
+    assert.equal(await read(nameOf('cccc', 2)), 'second\n');
+    await appendFile(join(folder, 'cc', 'cccc', 'short'), '3.1.stdout 500\nonly a part');
+    const later = keepLogs(folder);
+    await later.keepShort('cccc', [{ name: nameOf('cccc', 4), bytes: Buffer.from('fourth\n') }]);
+    assert.equal(await read(nameOf('cccc', 1), 0, later), 'first\n');
+    assert.equal(await read(nameOf('cccc', 3), 0, later), '');
+    assert.equal(await read(nameOf('cccc', 4), 0, later), 'fourth\n');
+    assert.deepEqual(await later.seal(nameOf('cccc', 4)), { size: 7, digest: digestOf('fourth\n') });
+  });
+
+  test('an adopting attempt shows the log of the one that it adopts', async () => {
+    const short = nameOf('dddd', 0, 1);
+    await logs.keepShort('dddd', [{ name: short, bytes: Buffer.from('said once') }]);
+    await logs.adopt(short, { ...short, attempt: 2 });
+    assert.equal(await read({ ...short, attempt: 2 }), 'said once');
+    const long = nameOf('dddd', 1, 1);
+    await logs.append(long, 0, Buffer.from('streamed'), 100);
+    await logs.adopt(long, { ...long, attempt: 3 });
+    assert.equal(await read({ ...long, attempt: 3 }), 'streamed');
+  });
+});
