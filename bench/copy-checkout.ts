@@ -29,9 +29,9 @@ function insert(source: string, prelude: string): void {
   writeFileSync(main, `if (import.meta.main) {${prelude}}\n${readFileSync(main, 'utf8')}`);
 }
 
-/** A gibibyte of small objects that stay alive. */
+/** A gibibyte of objects that stay alive. */
 export const BALLAST = `
   const ballast = [];
-  for (let at = 0; at < 6_300_000; at += 1) ballast.push({ at, text: 'ballast ' + at, next: [at] });
+  for (let at = 0; at < 1_150_000; at += 1) ballast.push({ at, numbers: new Array(110).fill(at + 0.5) });
   globalThis.ballast = ballast;
 `;

@@ -20,14 +20,17 @@ export function readProcesses(folder: string): Process[] {
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => readProcess(Number(name)) ?? []);
   const children = Map.groupBy(all, (one) => one.parent);
-  const found = new Set<Process>();
+  const found = new Set<Found>();
   const waiting = all.filter((one) => one.pid !== process.pid && names(one.line, folder));
   for (let one = waiting.pop(); one; one = waiting.pop()) {
     if (found.has(one)) continue;
     found.add(one);
     waiting.push(...(children.get(one.pid) ?? []));
   }
-  return [...found].toSorted((left, right) => left.pid - right.pid);
+  // Reading how much memory a process has takes long: only of those asked for.
+  return [...found]
+    .toSorted((left, right) => left.pid - right.pid)
+    .map((one) => ({ ...one, memoryBytes: readMemory(one.pid) }));
 }
 
 /** The folder itself or something in it, and not another folder whose name begins alike. */
@@ -37,7 +40,9 @@ const names = (line: string, folder: string): boolean =>
 export const cpuOf = (processes: readonly Process[]): number =>
   processes.reduce((sum, one) => sum + one.cpuMs, 0);
 
-function readProcess(pid: number): Process | undefined {
+type Found = Omit<Process, 'memoryBytes'>;
+
+function readProcess(pid: number): Found | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -47,7 +52,6 @@ function readProcess(pid: number): Process | undefined {
       parent: Number(fields[1]),
       line: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
       cpuMs: (ticks * 1000) / TICKS_A_SECOND,
-      memoryBytes: readMemory(pid),
     };
   } catch {
     return undefined;

@@ -227,7 +227,7 @@ function readAddress(state: string): { peoplePort: number; agentPort: number } {
   >;
 }
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /** @returns identity keys by name. */
 async function waitForAgents(

@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+
+/** A start of a task as the task itself told it: nothing of Writ stands between. */
+export interface Effect {
+  readonly job: string;
+  readonly index: number;
+  readonly attempt: number;
+  /** The account that it ran as. */
+  readonly uid: number;
+  /** It came to its own end. */
+  readonly isDone: boolean;
+  /** Some process of it lives. */
+  readonly isAlive: boolean;
+}
+
+/** A recorder on loopback to which tasks tell that they began and ended. */
+export interface EffectLog extends AsyncDisposable {
+  /** In the order in which they began. */
+  readonly effects: readonly Effect[];
+  alive(): Effect[];
+  /** What a task runs to be recorded: begins, waits about that long (the longer, the higher its index by four), ends. `mark` stands in its argv. */
+  command(milliseconds: number, mark: string): readonly string[];
+  stop(): Promise<void>;
+}
+
+/** Descriptor 3 stays open in every child of the task, so the connection ends when the last of its processes does. */
+const script = `exec 3<>/dev/tcp/127.0.0.1/$1 && echo "$WRIT_JOB $WRIT_INDEX $WRIT_ATTEMPT $UID" >&3 && read -r <&3 && sleep "$(($2 + WRIT_INDEX % 4 * $3))e-3" && echo done >&3`;
+
+export async function startEffectLog(): Promise<EffectLog> {
+  const effects: { -readonly [K in keyof Effect]: Effect[K] }[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    let text = '';
+    let effect: (typeof effects)[number] | undefined;
+    socket.setEncoding('latin1');
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      if (effect) {
+        effect.isDone ||= text.endsWith('done\n');
+        return;
+      }
+      if (!text.endsWith('\n')) return;
+      const [job = '', index, attempt, uid] = text.trim().split(' ');
+      effect = {
+        job,
+        index: Number(index),
+        attempt: Number(attempt),
+        uid: Number(uid),
+        isDone: false,
+        isAlive: true,
+      };
+      effects.push(effect);
+      // Nothing goes on before it stands here.
+      socket.write('go\n');
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      sockets.delete(socket);
+      if (effect) effect.isAlive = false;
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a TCP listener has a port');
+  const stop = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    if (!server.listening) return;
+    server.close();
+    await once(server, 'close');
+  };
+  return {
+    effects,
+    alive: () => effects.filter((effect) => effect.isAlive),
+    command: (milliseconds, mark) => [
+      '/bin/bash',
+      '-c',
+      script,
+      mark,
+      String(address.port),
+      String(milliseconds),
+      String(Math.round(milliseconds / 4)),
+    ],
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
