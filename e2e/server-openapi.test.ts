@@ -19,8 +19,16 @@ describe('the published description of the API', () => {
   test('it is OpenAPI 3.1 and has every route of the contract, with its body and its answers', async () => {
     const document = JSON.parse(await readFile(FILE, 'utf8'));
     assert.equal(document.openapi, '3.1.0');
-    const operations = Object.values(document.paths as Record<string, Record<string, { operationId: string; responses: object; requestBody?: object }>>).flatMap((methods) => Object.values(methods));
-    assert.deepEqual(operations.map((operation) => operation.operationId).toSorted(), Object.keys(API_ROUTES).toSorted());
+    const operations = Object.values(
+      document.paths as Record<
+        string,
+        Record<string, { operationId: string; responses: object; requestBody?: object }>
+      >,
+    ).flatMap((methods) => Object.values(methods));
+    assert.deepEqual(
+      operations.map((operation) => operation.operationId).toSorted(),
+      Object.keys(API_ROUTES).toSorted(),
+    );
     const submit = operations.find((operation) => operation.operationId === 'submitJob');
     assert.deepEqual(Object.keys(submit?.responses ?? {}), ['200', '201', 'default']);
     assert.match(JSON.stringify(submit?.requestBody), /payloadType/);

@@ -37,7 +37,14 @@ describe('the API of people', { timeout: 120_000 }, () => {
   test('each route lets in whom it declares, and nobody else', async () => {
     const { body: document } = await server.call('GET', '/api/v1/openapi.json');
     const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.entries(methods as Record<string, { operationId: string; description: string }>).map(([method, { operationId, description }]) => ({ path, method: method.toUpperCase(), operationId, description })),
+      Object.entries(methods as Record<string, { operationId: string; description: string }>).map(
+        ([method, { operationId, description }]) => ({
+          path,
+          method: method.toUpperCase(),
+          operationId,
+          description,
+        }),
+      ),
     );
     assert.ok(routes.length >= 30, `${routes.length} routes`);
     const expected: Record<string, readonly [nobody: boolean, member: boolean, administrator: boolean]> = {
@@ -47,14 +54,28 @@ describe('the API of people', { timeout: 120_000 }, () => {
       "Only on the administrator's socket.": [false, false, false],
     };
     for (const { path, method, description, operationId } of routes) {
-      const url = path.replace('{id}', randomId()).replace('{digest}', digestOf('nothing')).replace('{name}', 'nobody').replace('{index}', '0').replace('{stream}', 'stdout');
+      const url = path
+        .replace('{id}', randomId())
+        .replace('{digest}', digestOf('nothing'))
+        .replace('{name}', 'nobody')
+        .replace('{index}', '0')
+        .replace('{stream}', 'stdout');
       const letIn: boolean[] = [];
       for (const token of [undefined, member, administrator]) {
         // An empty body is refused by shape, after the policy.
-        const { status, headers } = await server.callWith(token, method, url, method === 'GET' || method === 'HEAD' || method === 'DELETE' ? {} : { body: {} });
+        const { status, headers } = await server.callWith(
+          token,
+          method,
+          url,
+          method === 'GET' || method === 'HEAD' || method === 'DELETE' ? {} : { body: {} },
+        );
         letIn.push(status !== 401 && status !== 403);
         assert.ok(status < 500, `${method} ${url}: ${status}`);
-        assert.equal(headers['server'] ?? headers['x-powered-by'], undefined, 'no version is told to strangers');
+        assert.equal(
+          headers['server'] ?? headers['x-powered-by'],
+          undefined,
+          'no version is told to strangers',
+        );
       }
       assert.deepEqual(letIn, expected[description], `${operationId}: ${description}`);
     }
@@ -65,23 +86,38 @@ describe('the API of people', { timeout: 120_000 }, () => {
       const { status, body } = await server.callWith(undefined, 'GET', path);
       assert.deepEqual([status, body.code], [401, 'auth.required'], path);
     }
-    for (const token of ['writ_' + 'A'.repeat(43), 'x', `${member}x`]) assert.equal((await server.callWith(token, 'GET', '/api/v1/jobs')).status, 401);
+    for (const token of ['writ_' + 'A'.repeat(43), 'x', `${member}x`])
+      assert.equal((await server.callWith(token, 'GET', '/api/v1/jobs')).status, 401);
     assert.equal((await server.callWith(member, 'GET', '/api/v1/nothing')).body.code, 'not_found');
   });
 
   test('a revoked token is refused at once; no token stands in the state folder', async () => {
-    const { body } = await server.call('POST', '/api/v1/tokens', { body: { name: 'short', role: 'member', expiresSeconds: 60 } });
+    const { body } = await server.call('POST', '/api/v1/tokens', {
+      body: { name: 'short', role: 'member', expiresSeconds: 60 },
+    });
     assert.equal((await server.callWith(body.token, 'GET', '/api/v1/jobs')).status, 200);
     assert.equal((await server.call('DELETE', `/api/v1/tokens/${body.id}`)).status, 204);
     assert.equal((await server.callWith(body.token, 'GET', '/api/v1/jobs')).status, 401);
     for (const file of ['writ.db', 'writ.db-wal']) {
       const bytes = await readFile(join(server.state, 'server', file));
-      for (const token of [body.token, member, administrator]) assert.equal(bytes.includes(token), false, file);
+      for (const token of [body.token, member, administrator])
+        assert.equal(bytes.includes(token), false, file);
     }
   });
 
   test('everything in the state folder is closed to other accounts', async () => {
-    for (const file of ['', 'writ.db', 'authority', 'authority-secret', 'authority/issuing.json', 'tls.json', 'admin.sock', 'address.json', 'files', 'lock.db']) {
+    for (const file of [
+      '',
+      'writ.db',
+      'authority',
+      'authority-secret',
+      'authority/issuing.json',
+      'tls.json',
+      'admin.sock',
+      'address.json',
+      'files',
+      'lock.db',
+    ]) {
       const { mode } = await stat(join(server.state, 'server', file));
       assert.equal(mode & 0o077, 0, file);
     }
@@ -99,13 +135,24 @@ describe('the API of people', { timeout: 120_000 }, () => {
       assert.match(problem.requestId, /^[a-z2-7]{26}$/);
       assert.ok(problem.errors[0].pointer.startsWith(pointer), JSON.stringify(problem.errors));
     }
-    for (const text of ['{"order":1,"order":2}', '{"__proto__":{"role":"administrator"}}', `${'['.repeat(40)}${']'.repeat(40)}`, '{']) {
-      const { status, body } = await server.call('POST', '/api/v1/jobs', { bytes: Buffer.from(text), headers: { 'content-type': 'application/json' } });
+    for (const text of [
+      '{"order":1,"order":2}',
+      '{"__proto__":{"role":"administrator"}}',
+      `${'['.repeat(40)}${']'.repeat(40)}`,
+      '{',
+    ]) {
+      const { status, body } = await server.call('POST', '/api/v1/jobs', {
+        bytes: Buffer.from(text),
+        headers: { 'content-type': 'application/json' },
+      });
       assert.deepEqual([status, body.code], [400, 'request.malformed'], text);
     }
     const large = await server.call('POST', '/api/v1/jobs', { body: { order: 'x'.repeat(3 * 1024 * 1024) } });
     assert.equal(large.body.code, 'request.too_large');
-    const media = await server.call('POST', '/api/v1/jobs', { bytes: Buffer.from('a=b'), headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+    const media = await server.call('POST', '/api/v1/jobs', {
+      bytes: Buffer.from('a=b'),
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
     assert.equal(media.body.code, 'request.media_type');
     assert.equal((await server.call('GET', '/api/v1/jobs?limit=0')).body.code, 'request.malformed');
     assert.equal((await server.call('GET', '/api/v1/jobs?cursor=nonsense')).status, 400);
@@ -116,29 +163,66 @@ describe('the API of people', { timeout: 120_000 }, () => {
     const stranger = { id: server.person.id, signer: newSigner() };
     const cases: [string, ReturnType<typeof makeSignedOrder>][] = [
       ['order.signer_unknown', makeSignedOrder(server.sets, stranger)],
-      ['order.signature_bad', makeSignedOrder(server.sets, { id: server.person.id, signer: { key: server.person.signer.key, sign: (bytes) => stranger.signer.sign(bytes) } })],
+      [
+        'order.signature_bad',
+        makeSignedOrder(server.sets, {
+          id: server.person.id,
+          signer: { key: server.person.signer.key, sign: (bytes) => stranger.signer.sign(bytes) },
+        }),
+      ],
       ['order.cluster_other', makeSignedOrder(server.sets, server.person, { cluster: 'a'.repeat(52) })],
-      ['order.expired', makeSignedOrder(server.sets, server.person, { issued: Date.now() - 10_000, notAfter: Date.now() - 1_000 })],
-      ['order.too_long', makeSignedOrder(server.sets, server.person, { notAfter: Date.now() + 40 * 86_400_000 })],
-      ['order.set_unknown', makeSignedOrder(server.sets, server.person, { set: { version: 7, digest: digestOf('x') } })],
-      ['order.set_fork', makeSignedOrder(server.sets, server.person, { set: { version: 1, digest: digestOf('x') } })],
-      ['order.malformed', makeSignedOrder(server.sets, server.person, { array: { is: 'range', from: 1, to: 2_000_000 } })],
+      [
+        'order.expired',
+        makeSignedOrder(server.sets, server.person, {
+          issued: Date.now() - 10_000,
+          notAfter: Date.now() - 1_000,
+        }),
+      ],
+      [
+        'order.too_long',
+        makeSignedOrder(server.sets, server.person, { notAfter: Date.now() + 40 * 86_400_000 }),
+      ],
+      [
+        'order.set_unknown',
+        makeSignedOrder(server.sets, server.person, { set: { version: 7, digest: digestOf('x') } }),
+      ],
+      [
+        'order.set_fork',
+        makeSignedOrder(server.sets, server.person, { set: { version: 1, digest: digestOf('x') } }),
+      ],
+      [
+        'order.malformed',
+        makeSignedOrder(server.sets, server.person, { array: { is: 'range', from: 1, to: 2_000_000 } }),
+      ],
     ];
     for (const [code, { envelope, order }] of cases) {
       const { status, body } = await server.call('POST', '/api/v1/jobs', { body: { order: envelope } });
-      assert.deepEqual([status, body.code, body.errors?.[0]?.detail], [422, 'order.refused', code], JSON.stringify(body));
+      assert.deepEqual(
+        [status, body.code, body.errors?.[0]?.detail],
+        [422, 'order.refused', code],
+        JSON.stringify(body),
+      );
       assert.equal((await server.call('GET', `/api/v1/jobs/${order.job}`)).status, 404);
     }
     const flipped = makeSignedOrder(server.sets, server.person).envelope;
     const payload = Buffer.from(flipped.payload, 'base64');
     payload[payload.length - 5]! ^= 1;
-    const { body } = await server.call('POST', '/api/v1/jobs', { body: { order: { ...flipped, payload: payload.toString('base64') } } });
+    const { body } = await server.call('POST', '/api/v1/jobs', {
+      body: { order: { ...flipped, payload: payload.toString('base64') } },
+    });
     assert.equal(body.errors[0].detail, 'order.signature_bad');
   });
 
   test('fifty submissions of one id are one job; another order under it is a conflict', async () => {
-    const { envelope, order } = makeSignedOrder(server.sets, server.person, { machine: { facts: [{ fact: 'os', is: 'none' }], labels: [], agents: [], excluded: [], notAdmitted: [] } });
-    const answers = await Promise.all(Array.from({ length: 50 }, async () => await server.call('POST', '/api/v1/jobs', { body: { order: envelope } })));
+    const { envelope, order } = makeSignedOrder(server.sets, server.person, {
+      machine: { facts: [{ fact: 'os', is: 'none' }], labels: [], agents: [], excluded: [], notAdmitted: [] },
+    });
+    const answers = await Promise.all(
+      Array.from(
+        { length: 50 },
+        async () => await server.call('POST', '/api/v1/jobs', { body: { order: envelope } }),
+      ),
+    );
     assert.equal(answers.filter((answer) => answer.status === 201).length, 1);
     assert.equal(new Set(answers.map((answer) => JSON.stringify(answer.body))).size, 1);
     const other = makeSignedOrder(server.sets, server.person, { job: order.job, profile: 'user' });
@@ -147,39 +231,81 @@ describe('the API of people', { timeout: 120_000 }, () => {
     assert.deepEqual((await server.call('GET', `/api/v1/jobs/${order.job}/order`)).body, envelope);
     const both = makeSignedOrder(server.sets, server.person, { job: randomId() });
     const rival = makeSignedOrder(server.sets, server.person, { job: both.order.job, profile: 'user' });
-    const race = await Promise.all([both, rival].map(async (made) => (await server.call('POST', '/api/v1/jobs', { body: { order: made.envelope } })).status));
+    const race = await Promise.all(
+      [both, rival].map(
+        async (made) =>
+          (await server.call('POST', '/api/v1/jobs', { body: { order: made.envelope } })).status,
+      ),
+    );
     assert.deepEqual(race.toSorted(), [201, 409]);
     // Nothing is left for the agents of other tests.
-    for (const job of [order.job, both.order.job]) assert.equal((await server.call('POST', `/api/v1/jobs/${job}/cancel`, { body: { indexes: null, how: 'kill', withdrawal: null } })).body.state, 'cancelled');
+    for (const job of [order.job, both.order.job])
+      assert.equal(
+        (
+          await server.call('POST', `/api/v1/jobs/${job}/cancel`, {
+            body: { indexes: null, how: 'kill', withdrawal: null },
+          })
+        ).body.state,
+        'cancelled',
+      );
   });
 
   test('a file travels in chunks, goes on after a cut, and is nowhere until it is whole and right', async () => {
     const bytes = Buffer.alloc(600_000, `file ${Math.random()} `);
     const digest = digestOf(bytes);
     const files = [{ digest, size: bytes.length }];
-    assert.deepEqual((await server.call('POST', '/api/v1/files/missing', { body: { files } })).body.missing, [digest]);
+    assert.deepEqual((await server.call('POST', '/api/v1/files/missing', { body: { files } })).body.missing, [
+      digest,
+    ]);
     const path = `/api/v1/uploads/${digest}`;
-    const send = async (from: number, to: number, headers = chunkHeaders(bytes.subarray(from, to), from, bytes.length)) => await server.call('PATCH', path, { bytes: bytes.subarray(from, to), headers });
+    const send = async (
+      from: number,
+      to: number,
+      headers = chunkHeaders(bytes.subarray(from, to), from, bytes.length),
+    ) => await server.call('PATCH', path, { bytes: bytes.subarray(from, to), headers });
     assert.equal((await send(0, 250_000)).headers['upload-offset'], '250000');
     assert.equal((await send(300_000, 400_000)).body.code, 'conflict.state');
-    const changed = await send(250_000, 300_000, chunkHeaders(Buffer.from('what was meant'), 250_000, bytes.length));
-    assert.deepEqual([changed.status, changed.body.code], [422, 'file.digest_wrong'], 'a chunk that changed on its way');
+    const changed = await send(
+      250_000,
+      300_000,
+      chunkHeaders(Buffer.from('what was meant'), 250_000, bytes.length),
+    );
+    assert.deepEqual(
+      [changed.status, changed.body.code],
+      [422, 'file.digest_wrong'],
+      'a chunk that changed on its way',
+    );
     await server.restart();
     const { headers } = await server.call('HEAD', path);
     const offset = Number(headers['upload-offset']);
     assert.equal(offset, 250_000);
     assert.equal((await server.call('GET', `/api/v1/files/${digest}`)).status, 404);
     assert.equal((await send(offset, bytes.length)).headers['upload-offset'], String(bytes.length));
-    assert.deepEqual((await server.call('POST', '/api/v1/files/missing', { body: { files } })).body.missing, []);
+    assert.deepEqual(
+      (await server.call('POST', '/api/v1/files/missing', { body: { files } })).body.missing,
+      [],
+    );
     const got = await server.callWith(member, 'GET', `/api/v1/files/${digest}`);
     assert.ok(got.bytes.equals(bytes));
-    assert.equal(got.headers['repr-digest'], `sha-256=:${Buffer.from(digest.slice(7), 'hex').toString('base64')}:`);
+    assert.equal(
+      got.headers['repr-digest'],
+      `sha-256=:${Buffer.from(digest.slice(7), 'hex').toString('base64')}:`,
+    );
     const part = await server.call('GET', `/api/v1/files/${digest}`, { headers: { range: 'bytes=10-19' } });
-    assert.deepEqual([part.status, part.bytes.equals(bytes.subarray(10, 20)), part.headers['content-range']], [206, true, `bytes 10-19/${bytes.length}`]);
-    assert.equal((await server.call('GET', `/api/v1/files/${digest}`, { headers: { range: 'bytes=600000-' } })).status, 416);
+    assert.deepEqual(
+      [part.status, part.bytes.equals(bytes.subarray(10, 20)), part.headers['content-range']],
+      [206, true, `bytes 10-19/${bytes.length}`],
+    );
+    assert.equal(
+      (await server.call('GET', `/api/v1/files/${digest}`, { headers: { range: 'bytes=600000-' } })).status,
+      416,
+    );
 
     const wrong = `/api/v1/uploads/${digestOf('other bytes')}`;
-    const bad = await server.call('PATCH', wrong, { bytes: Buffer.from('wrong bytes'), headers: chunkHeaders(Buffer.from('wrong bytes'), 0, 11) });
+    const bad = await server.call('PATCH', wrong, {
+      bytes: Buffer.from('wrong bytes'),
+      headers: chunkHeaders(Buffer.from('wrong bytes'), 0, 11),
+    });
     assert.deepEqual([bad.status, bad.body.code], [422, 'file.digest_wrong']);
     assert.equal((await server.call('HEAD', wrong)).headers['upload-offset'], '0');
     assert.equal((await server.call('GET', `/api/v1/files/${digestOf('other bytes')}`)).status, 404);
@@ -188,10 +314,28 @@ describe('the API of people', { timeout: 120_000 }, () => {
 
   test('an order that names files which were not sent says which', async () => {
     const digest = digestOf('never sent');
-    const command = { argv: ['cat', 'x'], variables: [], inputs: { is: 'list' as const, files: [{ path: 'x', mode: 'file' as const, digest, size: 10 }] }, secrets: [] };
-    const { answer } = await submit({ runs: { is: 'command', variants: [{ platform: { os: null, arch: null }, command }] } });
-    assert.deepEqual([answer.status, answer.body.code, answer.body.errors[0].detail], [422, 'file.missing', digest]);
-    assert.equal((await submit({ project: 'elsewhere', runs: { is: 'command', variants: [{ platform: { os: null, arch: null }, command }] } })).answer.body.code, 'file.missing');
+    const command = {
+      argv: ['cat', 'x'],
+      variables: [],
+      inputs: { is: 'list' as const, files: [{ path: 'x', mode: 'file' as const, digest, size: 10 }] },
+      secrets: [],
+    };
+    const { answer } = await submit({
+      runs: { is: 'command', variants: [{ platform: { os: null, arch: null }, command }] },
+    });
+    assert.deepEqual(
+      [answer.status, answer.body.code, answer.body.errors[0].detail],
+      [422, 'file.missing', digest],
+    );
+    assert.equal(
+      (
+        await submit({
+          project: 'elsewhere',
+          runs: { is: 'command', variants: [{ platform: { os: null, arch: null }, command }] },
+        })
+      ).answer.body.code,
+      'file.missing',
+    );
   });
 
   test('events of a job come as they happen, resume after an id, and carry receipts when asked', async () => {
@@ -199,7 +343,11 @@ describe('the API of people', { timeout: 120_000 }, () => {
     await agent.connect({ credits: 4 });
     await agent.next('welcome');
     const { order } = await submit({ array: { is: 'range', from: 0, to: 1 } });
-    const stream = await openApi({ socket: server.running.addresses.socket }, 'GET', `/api/v1/jobs/${order.job}/events?receipts=1`);
+    const stream = await openApi(
+      { socket: server.running.addresses.socket },
+      'GET',
+      `/api/v1/jobs/${order.job}/events?receipts=1`,
+    );
     let text = '';
     stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
     const ended = new Promise<void>((resolve) => stream.on('end', () => resolve()));
@@ -208,16 +356,29 @@ describe('the API of people', { timeout: 120_000 }, () => {
     const { job, index, attempt, token } = first;
     agent.send({ is: 'progress', task: { job, index, attempt, token }, progress: 400, message: 'half way' });
     await sleep(150);
-    for (const lease of [first, second]) agent.send({ is: 'receipts', receipts: [{ envelope: agent.receipt(lease), stdout: null, stderr: null }] });
+    for (const lease of [first, second])
+      agent.send({
+        is: 'receipts',
+        receipts: [{ envelope: agent.receipt(lease), stdout: null, stderr: null }],
+      });
     await ended;
-    const events = text.split('\n\n').filter((event) => event.startsWith('id: ')).map((event) => JSON.parse(event.slice(event.indexOf('data: ') + 6)));
-    for (const event of events) assert.ok(jobEventCheck.is(event), JSON.stringify(jobEventCheck.faults(event)));
+    const events = text
+      .split('\n\n')
+      .filter((event) => event.startsWith('id: '))
+      .map((event) => JSON.parse(event.slice(event.indexOf('data: ') + 6)));
+    for (const event of events)
+      assert.ok(jobEventCheck.is(event), JSON.stringify(jobEventCheck.faults(event)));
     assert.equal(events.at(-1).job.state, 'succeeded');
     assert.equal(events.filter((event) => event.is === 'receipt').length, 2);
     assert.ok(events.some((event) => event.is === 'task' && event.task.progress?.message === 'half way'));
     const ids = text.match(/^id: (\d+)$/gm)?.map((line) => Number(line.slice(4))) ?? [];
-    assert.deepEqual(ids, ids.toSorted((a, b) => a - b));
-    const later = await server.call('GET', `/api/v1/jobs/${order.job}/events`, { headers: { 'last-event-id': String(ids.at(-1)) } });
+    assert.deepEqual(
+      ids,
+      ids.toSorted((a, b) => a - b),
+    );
+    const later = await server.call('GET', `/api/v1/jobs/${order.job}/events`, {
+      headers: { 'last-event-id': String(ids.at(-1)) },
+    });
     assert.equal(later.bytes.toString().includes('"is":"task"'), false);
     await agent.close();
   });
@@ -228,7 +389,11 @@ describe('the API of people', { timeout: 120_000 }, () => {
     await agent.next('welcome');
     const { order } = await submit();
     const lease = await agent.lease();
-    const stream = await openApi({ socket: server.running.addresses.socket }, 'GET', `/api/v1/jobs/${order.job}/tasks/0/logs/stdout?follow=1`);
+    const stream = await openApi(
+      { socket: server.running.addresses.socket },
+      'GET',
+      `/api/v1/jobs/${order.job}/tasks/0/logs/stdout?follow=1`,
+    );
     let text = '';
     stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
     const ended = new Promise<void>((resolve) => stream.on('end', () => resolve()));
@@ -236,10 +401,18 @@ describe('the API of people', { timeout: 120_000 }, () => {
     await agent.request('POST', `${path}?offset=0`, Buffer.from('one\n'));
     while (text !== 'one\n') await sleep(20);
     await agent.request('POST', `${path}?offset=0`, Buffer.from('one\ntwo\n'));
-    agent.send({ is: 'receipts', receipts: [{ envelope: agent.receipt(lease, { stdout: inline('one\ntwo\n').log }), stdout: null, stderr: null }] });
+    agent.send({
+      is: 'receipts',
+      receipts: [
+        { envelope: agent.receipt(lease, { stdout: inline('one\ntwo\n').log }), stdout: null, stderr: null },
+      ],
+    });
     await ended;
     assert.equal(text, 'one\ntwo\n');
-    assert.equal((await server.call('GET', `/api/v1/jobs/${order.job}/tasks/0/logs/stdout?offset=4`)).bytes.toString(), 'two\n');
+    assert.equal(
+      (await server.call('GET', `/api/v1/jobs/${order.job}/tasks/0/logs/stdout?offset=4`)).bytes.toString(),
+      'two\n',
+    );
     const { body } = await server.call('GET', '/api/v1/agents/talkative');
     assert.ok(agentViewCheck.is(body), JSON.stringify(agentViewCheck.faults(body)));
     assert.equal(body.tasksDone, 1);
@@ -259,7 +432,11 @@ describe('the API of people', { timeout: 120_000 }, () => {
 
   test('a set that does not follow, and a second claim, are refused', async () => {
     const { envelope } = server.sets.newest;
-    assert.equal((await server.call('POST', '/api/v1/setup', { body: { set: envelope } })).status, 200, 'the same again');
+    assert.equal(
+      (await server.call('POST', '/api/v1/setup', { body: { set: envelope } })).status,
+      200,
+      'the same again',
+    );
     const other = await startTestServer();
     try {
       const foreign = other.sets.newest.envelope;

@@ -29,8 +29,20 @@ function malformed(part: string, faults: readonly Fault[]): ServerError {
 export function asServerError(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === 'store.bad_cursor') return new ServerError('request.malformed', 'This cursor is not the next one of such a list.', [{ pointer: '/querystring/cursor', detail: 'not a cursor' }], { cause: error });
-  if (isFull(error)) return new ServerError('storage.full', 'The disk of this server is full. Nothing was taken; try again when there is room.', [], { cause: error });
+  if (code === 'store.bad_cursor')
+    return new ServerError(
+      'request.malformed',
+      'This cursor is not the next one of such a list.',
+      [{ pointer: '/querystring/cursor', detail: 'not a cursor' }],
+      { cause: error },
+    );
+  if (isFull(error))
+    return new ServerError(
+      'storage.full',
+      'The disk of this server is full. Nothing was taken; try again when there is room.',
+      [],
+      { cause: error },
+    );
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new ServerError('request.too_large', 'The body is larger than this route takes.', [], {
       cause: error,

@@ -18,6 +18,9 @@ describe('a route', () => {
   });
 
   test('with the policy of another API does not start either', () => {
-    assert.throws(() => open().get('/a', { config: { policy: 'agent', group: 'agent' } }, () => 1), /declares no policy/);
+    assert.throws(
+      () => open().get('/a', { config: { policy: 'agent', group: 'agent' } }, () => 1),
+      /declares no policy/,
+    );
   });
 });

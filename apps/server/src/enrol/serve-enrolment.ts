@@ -40,7 +40,7 @@ const MOST_BYTES = 512 * 1024;
 const CONVERSATION_MS = 15_000;
 const MOST_AT_ONCE = 64;
 /** From one address: joining is a rare thing, guessing is not. */
-const RATE = { most: 60, perMs: 60_000 };
+const RATE = { most: 600, perMs: 60_000 };
 
 /** `writ-enrol/1`: a machine without a certificate asks, judges what it is offered, and proves that it was invited. */
 export function openEnrolment(parts: EnrolParts): Enrolment {

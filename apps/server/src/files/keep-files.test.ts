@@ -21,7 +21,10 @@ describe('kept files', () => {
   async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array> {
     for (const text of texts) yield Buffer.from(text);
   }
-  const leftOver = async (): Promise<string[]> => [...(await readdir(join(folder, 'unfinished'))), ...(await readdir(join(folder, 'uploads')))];
+  const leftOver = async (): Promise<string[]> => [
+    ...(await readdir(join(folder, 'unfinished'))),
+    ...(await readdir(join(folder, 'uploads'))),
+  ];
   const readAll = async (digest: string, start: number, end: number): Promise<string> => {
     let text = '';
     for await (const chunk of files.read(digest, { start, end })) text += Buffer.from(chunk).toString();
@@ -38,9 +41,15 @@ describe('kept files', () => {
 
   test('a wrong byte, a wrong size, too much and a broken stream leave nothing on the disk', async () => {
     const digest = digestOf('what was announced');
-    await assert.rejects(files.receive(digest, pieces('what was announceD'), { most: 100 }), { code: 'file.digest_wrong' });
-    await assert.rejects(files.receive(digest, pieces('what was'), { size: 18, most: 100 }), { code: 'file.digest_wrong' });
-    await assert.rejects(files.receive(digest, pieces('what was announced'), { most: 5 }), { code: 'request.too_large' });
+    await assert.rejects(files.receive(digest, pieces('what was announceD'), { most: 100 }), {
+      code: 'file.digest_wrong',
+    });
+    await assert.rejects(files.receive(digest, pieces('what was'), { size: 18, most: 100 }), {
+      code: 'file.digest_wrong',
+    });
+    await assert.rejects(files.receive(digest, pieces('what was announced'), { most: 5 }), {
+      code: 'request.too_large',
+    });
     const broken = (async function* () {
       yield Buffer.from('what');
       throw new Error('cut');
@@ -51,7 +60,12 @@ describe('kept files', () => {
   });
 
   test('names that are no digests reach no file', async () => {
-    for (const name of ['../../etc/passwd', 'sha256:../../../../etc/passwd', `sha256:${'A'.repeat(64)}`, '']) {
+    for (const name of [
+      '../../etc/passwd',
+      'sha256:../../../../etc/passwd',
+      `sha256:${'A'.repeat(64)}`,
+      '',
+    ]) {
       await assert.rejects(files.sizeOf(name), { code: 'not_found' });
       await assert.rejects(files.receive(name, pieces('x'), { most: 10 }), { code: 'not_found' });
     }
@@ -65,7 +79,10 @@ describe('kept files', () => {
       for (let tries = 0; tries < 100 && offset < bytes.length; tries += 1) {
         const at = await files.uploadedOf(digest);
         try {
-          const answer = await files.append(digest, bytes.subarray(at, at + 100), { offset: at, total: bytes.length });
+          const answer = await files.append(digest, bytes.subarray(at, at + 100), {
+            offset: at,
+            total: bytes.length,
+          });
           offset = answer.offset;
           if (answer.isWhole) return offset;
         } catch (error) {
@@ -89,8 +106,12 @@ describe('kept files', () => {
     const before = process.memoryUsage().rss;
     assert.equal(await files.receive(digest, big, { most: 2 ** 30 }), 256 * 1024 * 1024);
     let read = 0;
-    for await (const chunk of files.read(digest, { start: 0, end: 256 * 1024 * 1024 - 1 })) read += chunk.length;
+    for await (const chunk of files.read(digest, { start: 0, end: 256 * 1024 * 1024 - 1 }))
+      read += chunk.length;
     assert.equal(read, 256 * 1024 * 1024);
-    assert.ok(process.memoryUsage().rss - before < 128 * 1024 * 1024, `${(process.memoryUsage().rss - before) / 2 ** 20} MiB more`);
+    assert.ok(
+      process.memoryUsage().rss - before < 128 * 1024 * 1024,
+      `${(process.memoryUsage().rss - before) / 2 ** 20} MiB more`,
+    );
   });
 });

@@ -17,7 +17,12 @@ describe('kept logs', () => {
   after(async () => {
     await rm(folder, { recursive: true, force: true });
   });
-  const nameOf = (job: string, index = 0, attempt = 1): LogName => ({ job, index, attempt, stream: 'stdout' });
+  const nameOf = (job: string, index = 0, attempt = 1): LogName => ({
+    job,
+    index,
+    attempt,
+    stream: 'stdout',
+  });
   const read = async (name: LogName, offset = 0, from = logs): Promise<string> => {
     let text = '';
     for await (const chunk of from.read(name, offset)) text += Buffer.from(chunk).toString();

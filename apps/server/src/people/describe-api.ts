@@ -78,6 +78,7 @@ const STREAMS: Partial<Record<ApiRoute, string>> = {
 export async function describeApi(parts: PeopleParts): Promise<object> {
   const app = fastify({ exposeHeadRoutes: false });
   await app.register(swagger, {
+    exposeHeadRoutes: true,
     openapi: {
       openapi: '3.1.0',
       info: {
