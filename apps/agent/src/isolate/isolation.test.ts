@@ -49,7 +49,10 @@ for (const kind of kinds) {
         .split('\n')
         .filter((line) => line !== '' && line !== 'c')
         .map((line) => line.split('=')[0]);
-      assert.deepEqual(names.sort(), ['HOME', 'LANG', 'PATH', 'PWD', 'TMPDIR', 'WRIT_X']);
+      assert.deepEqual(
+        names.toSorted((a, b) => String(a).localeCompare(String(b))),
+        ['HOME', 'LANG', 'PATH', 'PWD', 'TMPDIR', 'WRIT_X'],
+      );
       assert.ok(out.includes('WRIT_X=a b\nc\n') && out.includes('LANG=C\n') && out.includes('HOME=/job\n'));
     });
 

@@ -140,7 +140,7 @@ function checkLimits(value: unknown, owner: OwnerFile): RunLimits {
     cpuMs: limits['cpuMs'] === null ? null : limit('cpuMs', 1, Number.MAX_SAFE_INTEGER),
     cpuPercent: limits['cpuPercent'] === null ? null : limit('cpuPercent', 1, 100_000),
     diskBytes: limit('diskBytes', 65_536, most.diskBytes),
-    nofile: limit('nofile', 8, most.nofile),
+    nofile: limit('nofile', 32, most.nofile),
     logBytes: limit('logBytes', 1, most.logBytes),
     logBytesPerSecond: limit('logBytesPerSecond', 1, Number.MAX_SAFE_INTEGER),
     graceMs: limit('graceMs', 0, 600_000),

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
+import { closeInheritedDescriptors } from './close-inherited-descriptors.ts';
 import { SlotLoop } from './slot-loop.ts';
 
+closeInheritedDescriptors();
 const folder = mkdtempSync(join(tmpdir(), 'writ-loop-'));
 for (const name of ['out0', 'err0', 'tar0', 'out1', 'err1']) writeFileSync(join(folder, name), '');
 mkdirSync(join(folder, 'work'));
@@ -66,7 +68,7 @@ test('every argument arrives as it was, byte for byte', async () => {
       assert.equal(await run([...printArguments, ...args]), 0);
       assert.deepEqual(readFileSync(join(folder, 'out0'), 'utf8').split('\0').slice(0, -1), args);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
@@ -79,7 +81,7 @@ test('every variable arrives as it was and none stays for the next run', async (
       assert.equal(await run(['/usr/bin/env', '-0'], {}), 0);
       assert.equal(readFileSync(join(folder, 'out0'), 'utf8'), '');
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -88,6 +90,35 @@ test('exit codes, limits and sets of files are those of the run', async () => {
   assert.equal(await run(['/no/such/file']), 127);
   assert.equal(await run(['/bin/sh', '-c', 'ulimit -n; ulimit -c; ulimit -f; pwd'], {}, 1), 0);
   assert.equal(readFileSync(join(folder, 'out1'), 'utf8'), `64\n0\n1954\n${join(folder, 'work')}\n`);
+});
+
+test("a direct run is the same to the job, and a name that the shell knows never becomes the shell's", async () => {
+  const direct = (argv: readonly string[], nofile = 64): Promise<number | null> =>
+    loop.run({
+      how: 'bare',
+      argv,
+      env: new Map([['WRIT_A', 'b c']]),
+      fileSet: 0,
+      fileSizeBytes: 1e6,
+      nofile,
+      isDirect: true,
+    });
+  assert.equal(await direct(['/usr/bin/env', '-0']), 0);
+  assert.equal(readFileSync(join(folder, 'out0'), 'utf8'), 'WRIT_A=b c\0');
+  const args = ['', '-n', '$(id)', 'a\nb', '\\', "'", 'é'];
+  assert.equal(await direct([...printArguments, ...args]), 0);
+  assert.deepEqual(readFileSync(join(folder, 'out0'), 'utf8').split('\0').slice(0, -1), args);
+  assert.equal(await direct(['/bin/sh', '-c', 'ulimit -H -n; ulimit -n 40; pwd; echo /proc/self/fd/*']), 0);
+  const told = readFileSync(join(folder, 'out0'), 'utf8');
+  assert.match(
+    told,
+    /^64\n.*work\n\/proc\/self\/fd\/0 \/proc\/self\/fd\/1 \/proc\/self\/fd\/2( \/proc\/self\/fd\/3)?\n$/,
+  );
+  for (const name of ['exit', 'eval', '.', 'exec', 'cd', 'limit', 'return', 'break', 'set'])
+    assert.notEqual(await direct([name, 'touch evil']), null, name);
+  assert.equal(await direct(['/bin/true']), 0, 'the loop goes on');
+  assert.equal(loop.canGive(65), false);
+  assert.equal(existsSync(join(folder, 'work/evil')), false);
 });
 
 test('a killed loop answers null, to the running run and to later ones', async () => {

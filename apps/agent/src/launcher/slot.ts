@@ -256,7 +256,9 @@ export class Slot {
   async #execute(run: RunMessage): Promise<number | null> {
     const { limits } = run;
     const fileSizeBytes = Math.max(limits.diskBytes, limits.logBytes);
-    const command = { env: noEnv, fileSet: run.set, fileSizeBytes, nofile: limits.nofile };
+    const isDirect = this.#place.cgroup !== null && this.#place.workMount !== null;
+    if (!this.#loop.canGive(limits.nofile)) await this.#replaceLoop();
+    const command = { env: noEnv, fileSet: run.set, fileSizeBytes, nofile: limits.nofile, isDirect };
     if (run.profile === 'bare') {
       this.#folderWritten = 'bare';
       if (run.inputs.length > 0) {
@@ -350,6 +352,12 @@ export class Slot {
     for (let n = 0; n < 5000 && isAlive(this.#shell); n++) await this.#clock.sleep(1);
     for (let n = 0; n < 5000 && cgroup?.holdsMoreThan(0) === true; n++) await this.#clock.sleep(1);
     if (!this.#isClosed) await this.#startLoop();
+  }
+
+  async #replaceLoop(): Promise<void> {
+    this.#loop.kill();
+    await this.#loop.gone;
+    await this.#startLoop();
   }
 
   async #startLoop(): Promise<void> {
