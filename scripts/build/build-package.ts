@@ -35,7 +35,7 @@ export async function buildPackage(root: string, folder: string): Promise<Built>
       platform: 'node',
       target: 'node24',
       format: 'esm',
-      banner: { js: name === 'cli' ? `#!/usr/bin/env node\n${REQUIRE}` : REQUIRE },
+      banner: { js: REQUIRE },
       legalComments: 'none',
       logLevel: 'error',
       metafile: true,

@@ -31,5 +31,6 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
-// As a program of its own; inside a bundle this file is another's part.
-if (import.meta.main && import.meta.url.endsWith('/server/src/main.ts')) await run(process.argv.slice(2));
+// As a program of its own, from source or as its bundle; inside another bundle this file is another's part.
+const isProgram = import.meta.main && /\/server(\/src\/main\.ts|\.js)$/.test(import.meta.url);
+if (isProgram) await run(process.argv.slice(2));
