@@ -4,7 +4,8 @@ import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { LINK_ROUTES, LINK_VERSION, orderCheck, PAYLOAD_TYPES, BOUNDS, setsReplyCheck } from '@writ/contract';
 import type { Envelope, FromServer } from '@writ/contract';
-import { judgeAdmission, namesNewerSet, readUnverified } from '@writ/trust';
+import { holdFolder } from '@writ/store/hold-folder';
+import { findKey, judgeAdmission, namesNewerSet, readUnverified } from '@writ/trust';
 import type { MachineFacts } from '@writ/trust';
 import { dialLink } from '@writ/trust/certificates';
 import type { PeerExpectation } from '@writ/trust/certificates';
@@ -27,12 +28,13 @@ import type { Desk } from './handle-job.ts';
 import type { LeasedJob } from './leased-job.ts';
 import { IsolateError } from './isolate/isolation.ts';
 import type { Isolation } from './isolate/isolation.ts';
+import { openIsolation } from './isolate/open-isolation.ts';
 import { readOutputs } from './isolate/read-outputs.ts';
 import { openLeaseBook, plainTask } from './lease-book.ts';
 import { openCredits } from './give-credits.ts';
 import { holdTasks } from './hold-tasks.ts';
 import { openLiveJobs } from './live-job.ts';
-import { reasonOf } from './log.ts';
+import { openLog, reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import { measureSpeed } from './measure/measure-speed.ts';
 import { readMachine } from './measure/read-machine.ts';
@@ -43,6 +45,7 @@ import { openReporting } from './report-job.ts';
 import { openSigners } from './signers/held-signers.ts';
 import { openWithdrawals } from './signers/withdrawals.ts';
 import { openSlotQueue } from './slot-queue.ts';
+import { systemClock } from './system-clock.ts';
 import { placesOf, readAdmission, readIdentity } from './state-folder.ts';
 import type { Judge, VerifiedOrder } from './verify-job.ts';
 
@@ -596,6 +599,12 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     if (answer.freshness) await signers.takeFreshness(answer.freshness);
     replay.witness(Math.max(signers.sets.newest.set.time, signers.newestWord));
     judgeAdmission(paper.admission, paper.invite, signers.sets);
+    // Whoever declared a key compromised said whether what runs under it may finish.
+    for (const job of Array.from(live.jobs)) {
+      const ended = findKey(signers.sets.newest.set, job.verified.order.key)?.entry.ended;
+      if (ended?.is === 'compromised' && ended.running === 'stop')
+        holding.stop(job.task, 'cancelled', 'kill');
+    }
     keeper.link?.send({ is: 'set', set: signers.ref });
   }
 
@@ -673,5 +682,42 @@ async function readJson(body: Readable): Promise<unknown> {
     return JSON.parse(text);
   } catch {
     return { text };
+  }
+}
+
+export interface StartOptions {
+  /** The agent's folder, as this program sees it. */
+  readonly folder: string;
+  /** The descriptor of the socket to the launcher. */
+  readonly descriptor: number;
+  /** Where jobs' files lie, as this program sees it; by default below the folder. */
+  readonly slotsFolder?: string;
+  readonly cacheFolder?: string;
+  /** Where lines of the log go. */
+  readonly writeLog: (line: string) => void;
+}
+
+/** Starts an agent whose launcher is at the other end of the descriptor. It ends when its launcher does. */
+export async function start(options: StartOptions): Promise<RunningAgent> {
+  const hold = holdFolder(options.folder);
+  try {
+    const clock = systemClock();
+    const log = openLog(options.writeLog, clock.now);
+    const isolation = await openIsolation({
+      descriptor: options.descriptor,
+      slotsFolder: options.slotsFolder ?? `${options.folder}/slots`,
+      cacheFolder: options.cacheFolder ?? `${options.folder}/cache`,
+    });
+    try {
+      const agent = await compose({ folder: options.folder, isolation, clock, random: Math.random, log });
+      log('agent.started', { name: agent.name, identity: agent.identity });
+      return { ...agent, port: agent.port, over: agent.over.finally(() => hold.release()) };
+    } catch (error) {
+      await isolation.close();
+      throw error;
+    }
+  } catch (error) {
+    hold.release();
+    throw error;
   }
 }

@@ -1,6 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Admission, Envelope, Label, Profile } from '@writ/contract';
-import { inviteSigner, judgeAdmission, judgeFreshness, makeAdmission, parseInvite, setRef } from '@writ/trust';
+import {
+  inviteSigner,
+  judgeAdmission,
+  judgeFreshness,
+  makeAdmission,
+  parseInvite,
+  setRef,
+} from '@writ/trust';
 import type { FillRandom, HeldSets, Sealed, Signer } from '@writ/trust';
 import { AgentError } from '../agent-error.ts';
 import { openTlsStore } from '../certificate/tls-store.ts';
@@ -20,6 +27,13 @@ import { createReplay } from '../replay/open-replay.ts';
 import { storeSigners } from '../signers/held-signers.ts';
 import { followPinned, judgeOffered, judgeServer, rootsOf } from './judge-offer.ts';
 import { makeIdentity, placesOf, writeAdmission } from '../state-folder.ts';
+
+export {
+  defaultMachine,
+  type MachineFile,
+  readMachineFile,
+  writeMachineFile,
+} from '../config/machine-file.ts';
 
 export interface JoinWish {
   /** What `writ invite` printed. */
