@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentView, API_CODES, check, jobEventCheck, type Order } from '@writ/contract';
+import { start } from '@writ/server';
 import { digestOf } from '@writ/trust/digest';
 import { openApi } from '../testkit/src/call-api.ts';
 import { makeSignedOrder, randomId } from '../testkit/src/make-order.ts';
@@ -431,6 +432,24 @@ describe('the API of people', { timeout: 120_000 }, () => {
     assert.match(body.database, /sqlite/);
     assert.ok(body.links >= 1 && body.memory.rssBytes > 0);
     await agent.close();
+  });
+
+  test('a busy port and a folder in use are said, with what to do', async () => {
+    await assert.rejects(start({ state: server.state, host: '127.0.0.1' }), { code: 'state.in_use' });
+    const other = await startTestServer();
+    const { state } = other;
+    await other.running.close();
+    await assert.rejects(
+      start({ state, host: '127.0.0.1', peoplePort: server.peoplePort, agentPort: 0 }),
+      (error: { code: string; message: string }) =>
+        error.code === 'listen.port_busy' && error.message.includes('--port'),
+    );
+    await assert.rejects(
+      start({ state, host: '127.0.0.1', peoplePort: 0, agentPort: server.agentPort }),
+      (error: { code: string; message: string }) =>
+        error.code === 'listen.port_busy' && error.message.includes('--agent-port'),
+    );
+    await rm(state, { recursive: true, force: true });
   });
 
   test('a set that does not follow, and a second claim, are refused', async () => {

@@ -62,10 +62,6 @@ export function giveLeafWith(parts: {
     });
     if (again && again.notAfter > clock.now()) return answerOf(again);
 
-    const active = await store.trust.activeLeaf(request.identity);
-    const isFollowing = !active || active.serial === request.previous || active.notAfter <= clock.now();
-    if (!isFollowing) await alarm(request.identity, agent.name, request.previous, by);
-
     const { certificate, identity: issued } = await certificates.issueAgentLeaf({
       cluster: cluster.sets().cluster,
       name: agent.name,

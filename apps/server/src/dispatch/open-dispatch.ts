@@ -101,20 +101,24 @@ export async function openDispatch(parts: {
   function serve(): void {
     if (isClosed || hot.size === 0) return;
     // Who has a free slot comes before who would only queue, so that an array is spread first.
-    const free = places
-      .filter((place) => place.asking === 0 && freeSlots(place) > 0 && hotOf(place).length > 0)
-      .slice(0, WAVE);
+    const free = firstPlaces((place) => freeSlots(place) > 0);
     for (const place of free) {
       // Alone, an agent may take its whole window at once.
       claim(place, places.length === 1 ? place.credits : freeSlots(place));
     }
     if (free.length > 0) return;
-    const queueing = places
-      .filter(
-        (place) => place.asking === 0 && !place.isSilent && place.credits > 0 && hotOf(place).length > 0,
-      )
-      .slice(0, WAVE);
+    const queueing = firstPlaces((place) => !place.isSilent && place.credits > 0);
     for (const place of queueing) claim(place, place.credits);
+  }
+
+  /** The fastest that fit and may have work. Idle agents behind them are not looked at. */
+  function firstPlaces(fits: (place: Place) => boolean): Place[] {
+    const found: Place[] = [];
+    for (const place of places) {
+      if (found.length === WAVE) break;
+      if (place.asking === 0 && fits(place) && hotOf(place).length > 0) found.push(place);
+    }
+    return found;
   }
 
   const isStarving = (place: Place): boolean =>
