@@ -166,6 +166,15 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       assert.equal(end.reason, 'disk_limit', err);
     });
 
+    test('stops a job that fills its folder with many files', async () => {
+      const text = 'n=0; while :; do head -c 900000 /dev/zero >f$n || exit 1; n=$((n+1)); sleep 0.02; done';
+      const { end } = await it.run(['/bin/sh', '-c', text], {
+        limits: { ...usualLimits, diskBytes: 4_194_304 },
+        outputs: { patterns: ['nothing'], maxBytes: 1000 },
+      });
+      assert.equal(end.reason, 'disk_limit');
+    });
+
     test('puts a folder larger than memory allows on a file of its own', async () => {
       const { end, out } = await it.run(
         ['/bin/sh', '-c', 'head -c 300000000 /dev/zero >big; wc -c <big; ls -A'],

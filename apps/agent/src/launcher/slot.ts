@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, readSync, readlinkSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
@@ -103,8 +104,9 @@ export class Slot {
     );
   }
 
+  /** From the moment a run is taken: one whose folder is still being made must be watched when it starts. */
   get isBusy(): boolean {
-    return this.#running !== null;
+    return this.#isDraining;
   }
 
   /** Whether a set of files belongs to a run that has not ended. */
@@ -142,6 +144,8 @@ export class Slot {
       if (limits.cpuMs !== null && this.#place.cgroup.cpuMs() - running.cpuBefore > limits.cpuMs)
         this.#stop('cpu_limit', 0);
     } else if (turn % 5 === 0) this.#sample(running);
+    if (turn % 20 === 0 && this.#place.workMount === null && this.#folderWritten !== null)
+      this.#measureFolder(running);
   }
 
   async close(): Promise<void> {
@@ -432,6 +436,15 @@ export class Slot {
     const code = await this.#loop.run({ ...command, how: profile === 'bare' ? 'bare' : 'sandbox' });
     if (code !== 0) throw new Error(`the work folder could not be emptied: ${this.#errorStart(0)}`);
     this.#folderWritten = null;
+  }
+
+  /** `du` follows no links; it looks at names and sizes only. */
+  #measureFolder(running: Running): void {
+    execFile('/usr/bin/du', ['-sxB1', this.#place.loop.workFolder], { env: {} }, (_error, text) => {
+      const bytes = Number.parseInt(text, 10);
+      if (this.#running === running && !running.isCollecting && bytes > running.run.limits.diskBytes)
+        this.#stop('disk_limit', 0);
+    });
   }
 
   #sample(running: Running): void {
