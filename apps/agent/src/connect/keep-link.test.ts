@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:tls';
 import { after, before, describe, it } from 'node:test';
+import { setRef } from '@writ/trust';
 import { createTlsKey, dialLink } from '@writ/trust/certificates';
 import type { OwnCertificate, PeerExpectation } from '@writ/trust/certificates';
 import type { FromServer } from '@writ/contract';
@@ -77,6 +78,53 @@ describe('a link', () => {
     stop.abort();
     await over;
     assert.equal(keeper.link, undefined);
+  });
+
+  it('is made again at once with a server that took the agent in each time before it died', async () => {
+    const stop = new AbortController();
+    const waits: number[] = [];
+    let opened = 0;
+    const clock = systemClock();
+    const keeper = keepLink({
+      dial: async (signal) => {
+        const to = { host: '127.0.0.1', port: server.port };
+        return (await dialLink({ to, own, expect: expectOf('server'), signal })).socket;
+      },
+      onOpen: (link) => link.send({ is: 'pong', n: 7000 + (opened += 1) }),
+      onMessage: () => undefined,
+      onOver: () => undefined,
+      clock: {
+        ...clock,
+        wait: (milliseconds, signal) => {
+          waits.push(milliseconds);
+          return clock.wait(milliseconds, signal);
+        },
+      },
+      random: Math.random,
+      log: () => undefined,
+    });
+    const over = keeper.dialAlways(stop.signal);
+    for (let time = 1; time <= 4; time += 1) {
+      await eventually(() => server.heard.some((said) => said.is === 'pong' && said.n === 7000 + time));
+      server.send({
+        is: 'welcome',
+        link: 1,
+        writ: 'test',
+        server: 'hostile',
+        epoch: 1,
+        leaseSeconds: 30,
+        set: setRef(cluster.sets.newest),
+      });
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      server.cut();
+    }
+    await eventually(() => waits.length === 4);
+    stop.abort();
+    await over;
+    assert.ok(
+      waits.every((wait) => wait <= 100),
+      waits.join(', '),
+    );
   });
 
   it('is the same when the server dials', async () => {

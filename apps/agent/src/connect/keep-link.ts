@@ -12,6 +12,8 @@ export function backOff(failures: number, random: () => number): number {
   return (0.5 + random() / 2) * Math.min(15_000, 200 * 2 ** (failures - 2));
 }
 
+const GOOD_LINK_MS = 250;
+
 export interface LinkKeeping {
   /** One try to connect to one of the owner's addresses; rejects when it fails. */
   dial(signal: AbortSignal): Promise<TLSSocket>;
@@ -33,9 +35,14 @@ export interface LinkKeeper {
 
 export function keepLink(keeping: LinkKeeping): LinkKeeper {
   let link: Link | undefined;
+  let welcomedAt = Number.POSITIVE_INFINITY;
 
   const hold = (socket: TLSSocket): Link => {
-    const opened: Link = openLink(socket, (message) => keeping.onMessage(opened, message));
+    welcomedAt = Number.POSITIVE_INFINITY;
+    const opened: Link = openLink(socket, (message) => {
+      if (message.is === 'welcome') welcomedAt = keeping.clock.monotonic();
+      keeping.onMessage(opened, message);
+    });
     link = opened;
     keeping.onOpen(opened);
     return opened;
@@ -63,7 +70,7 @@ export function keepLink(keeping: LinkKeeping): LinkKeeper {
           await link.over;
           continue;
         }
-        const began = keeping.clock.monotonic();
+        welcomedAt = Number.POSITIVE_INFINITY;
         try {
           const socket = await keeping.dial(signal);
           if (link) socket.destroy();
@@ -72,8 +79,8 @@ export function keepLink(keeping: LinkKeeping): LinkKeeper {
           if (signal.aborted) break;
           keeping.log('link.not_made', { why: reasonOf(error) });
         }
-        // A link that held for a while was a good one: its loss is a first failure again.
-        failures = keeping.clock.monotonic() - began > 5000 ? 1 : failures + 1;
+        // A server that took this agent in and then died is back soon; one that fails while taking it in is not to be pressed.
+        failures = keeping.clock.monotonic() - welcomedAt > GOOD_LINK_MS ? 1 : failures + 1;
         await keeping.clock.wait(backOff(failures, keeping.random), signal);
       }
       signal.removeEventListener('abort', stop);
