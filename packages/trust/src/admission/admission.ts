@@ -79,6 +79,8 @@ export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets
     machine: admission.machine,
   };
   if (how.is !== 'invite') {
+    if (judged)
+      throw new TrustError('admission.invite_other', 'this admission rests on no invite, and here is one');
     checkAdmitter(sets, how.by, { digest, at: admission.time, set: how.set }, 'admission');
     checkLabels(how.labels, 'admission');
     return { ...common, labels: how.labels, queues: how.queues, how: how.is, invite: null };
