@@ -34,7 +34,8 @@ export async function readVerifiedJob(
 }
 
 /**
- * The accepted results of a job, each verified: exit code and outputs are what an admitted agent signed, or this throws.
+ * The results of a job, in order of index, each verified: exit code and outputs are what an admitted agent signed, or
+ * this throws. Of a task that was tried again, the last attempt counts.
  *
  * @param only one task.
  */
@@ -43,18 +44,24 @@ export async function* readResults(
   { order, verifier }: VerifiedJob,
   only?: number,
 ): AsyncGenerator<VerifiedResult, void, undefined> {
-  const seen = new Set<number>();
+  let last: VerifiedResult | undefined;
   for await (const view of allOf<ReceiptView>((asked) =>
     client.listReceipts(order.order.job, { ...asked, index: only }),
   )) {
     if (!view.isAccepted) continue;
-    if (seen.has(view.index)) {
+    const result = verifier.verify(view, view.index);
+    if (last && !follows(result, last)) {
       throw new ClientError(
         'receipt.unverified',
-        `The server shows two accepted results of task ${order.order.job}.${view.index}.`,
+        `The server shows results of task ${order.order.job}.${view.index} twice or out of order.`,
       );
     }
-    seen.add(view.index);
-    yield verifier.verify(view, view.index);
+    if (last && last.index < result.index) yield last;
+    last = result;
   }
+  if (last) yield last;
 }
+
+const follows = (result: VerifiedResult, before: VerifiedResult): boolean =>
+  result.index > before.index ||
+  (result.index === before.index && result.predicate.attempt > before.predicate.attempt);
