@@ -130,7 +130,7 @@ async function measureRest(): Promise<Results['memory']> {
     part('server', isServer),
     part('agent', isAgent),
     part('launcher', isLauncher),
-    part('the rest (starters, slots)', (one) => !isServer(one) && !isAgent(one) && !isLauncher(one)),
+    part('starter and slots', (one) => !isServer(one) && !isAgent(one) && !isLauncher(one)),
   ];
   await cluster.stop();
   running = undefined;

@@ -158,6 +158,7 @@ function ratiosOf(pair: Pair, rounds: ReadonlyMap<string, readonly Throughput[]>
       ? []
       : [one.cpuMsPerJob / other.cpuMsPerJob],
   );
+  if (both.length === 0) return ['not run', 'not run'];
   return [
     cell(
       both.map(({ one, other }) => one.perSecond / other.perSecond),
@@ -168,7 +169,7 @@ function ratiosOf(pair: Pair, rounds: ReadonlyMap<string, readonly Throughput[]>
 }
 
 function cell(values: readonly number[], digits: number): string {
-  if (values.length === 0) return 'not run';
+  if (values.length === 0) return '–';
   const { min, median, max }: Spread = spread(values);
   return `**${median.toFixed(digits)}** (${min.toFixed(digits)} – ${max.toFixed(digits)})`;
 }

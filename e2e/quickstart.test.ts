@@ -118,7 +118,7 @@ function spawnNode(file: string, argv: readonly string[], more: Readonly<Record<
     cwd: root,
     env: { ...process.env, TMPDIR: place, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 120_000,
+    timeout: 300_000,
   });
 }
 
