@@ -6,7 +6,6 @@ import { start, type RunningServer, type ServerOptions } from '@writ/server';
 import {
   addSignature,
   type HeldSets,
-  makeAdmission,
   makeFirstSet,
   makeInvite,
   newSeed,
@@ -148,5 +147,3 @@ export async function startTestServer(options: Partial<ServerOptions> = {}): Pro
   };
   return server;
 }
-
-export { makeAdmission };

@@ -14,7 +14,7 @@ import { readMachine } from './config/read-machine.ts';
 import { statePaths } from './state-paths.ts';
 import { openDispatch } from './dispatch/open-dispatch.ts';
 import { openEnrolment } from './enrol/serve-enrolment.ts';
-import { keepFiles } from './files/keep-files.ts';
+import { keepFiles, removeOldUploads } from './files/keep-files.ts';
 import { keepLeases } from './lease/keep-leases.ts';
 import { openLinkApp } from './link/link-app.ts';
 import { takeReceiptsWith } from './link/take-receipts.ts';
@@ -32,6 +32,8 @@ import { openProgress } from './progress.ts';
 import type { AddressFile, ListeningAt, RunningServer, ServerOptions } from './running-server.ts';
 import { StartError } from './server-error.ts';
 
+/** An upload that nobody went on with for a day is not gone on with. */
+const UPLOAD_REST_MS = 86_400_000;
 const LEAF_LOOK_MS = 3_600_000;
 /** As OpenSSL has it. */
 const SSL_OP_NO_TICKET = 0x4000;
@@ -84,6 +86,8 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const progress = openProgress();
     const files = await keepFiles(paths.files);
     const logs = keepLogs(paths.logs);
+    const removed = await removeOldUploads(paths.files, clock.now() - UPLOAD_REST_MS);
+    if (removed > 0) log('note', 'uploads.removed', { removed });
     const counters = { orders: 0, receipts: 0 };
     const admit = admitWith(store, cluster);
     const giveLeaf = giveLeafWith({ store, clock, log, cluster, members, certificates });
