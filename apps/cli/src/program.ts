@@ -1,5 +1,6 @@
 import { Command, CommanderError, type Option } from 'commander';
-import { type CommandSpec, COMMANDS, EVERYWHERE, type Options, REMOTE } from './commands.ts';
+import { type CommandSpec, type Options, optionsOf } from './command-spec.ts';
+import { COMMANDS } from './commands.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-codes.ts';
 import { Output } from './show/output.ts';
@@ -69,12 +70,6 @@ export function makeProgram(
   return program;
 }
 
-export const optionsOf = (spec: CommandSpec): readonly (readonly [string, string])[] => [
-  ...spec.options,
-  ...(spec.isRemote === true ? REMOTE : []),
-  ...(spec.hasNoJson === true ? [] : EVERYWHERE),
-];
-
 function prepare(command: Command, { stdout, stderr }: Surroundings): Command {
   return command
     .exitOverride()
@@ -115,6 +110,7 @@ async function runVerb(
     options,
     output,
     surroundings,
+    commands: COMMANDS,
   });
 }
 

@@ -1,7 +1,8 @@
 import { API_CODES, type ApiCode, END_REASONS, REFUSAL_CODES } from '@writ/contract';
 import { CLIENT_CODES, type ClientCode } from '@writ/client';
 import { CLI_CODES } from './cli-error.ts';
-import { type CommandSpec, COMMANDS, EVERYWHERE, REMOTE } from './commands.ts';
+import { type CommandSpec, EVERYWHERE, REMOTE } from './command-spec.ts';
+import { COMMANDS } from './commands.ts';
 import { ENDS } from './explain/explain-end.ts';
 import { API_NEXT, CLIENT_NEXT } from './explain/explain-error.ts';
 import { REFUSALS } from './explain/explain-refusal.ts';

@@ -175,7 +175,7 @@ describe('against a server', () => {
       let body = '';
       incoming.on('data', (text: Buffer) => (body += text.toString()));
       incoming.on('end', () => {
-        bodies.push(`${incoming.headers['idempotency-key']} ${body}`);
+        bodies.push(`${String(incoming.headers['idempotency-key'])} ${body}`);
         if (bodies.length < 3) response.destroy();
         else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(view({})));
       });

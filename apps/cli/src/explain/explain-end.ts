@@ -50,7 +50,7 @@ export const ENDS: Record<EndReason, Explanation> = {
   },
   log_limit: {
     what: 'The job wrote too much to its log.',
-    why: 'stdout and stderr are limited.',
+    why: 'What goes to stdout and stderr is limited.',
     next: 'Let it write to a file, and name that with --out.',
   },
   input_missing: {

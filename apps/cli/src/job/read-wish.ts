@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { OrderWish } from '@writ/client';
 import { CliError } from '../cli-error.ts';
-import type { Call, Options } from '../commands.ts';
+import type { Call, Options } from '../command-spec.ts';
 import { isGiven, listOption, textOption } from '../read/read-options.ts';
 import { parseBytes, parseSeconds, parseWhole } from '../show/quantities.ts';
 

@@ -1,5 +1,5 @@
 import { CliError } from '../cli-error.ts';
-import type { Options } from '../commands.ts';
+import type { Options } from '../command-spec.ts';
 import type { Surroundings } from '../surroundings.ts';
 
 export const mayAsk = ({ stdin, stderr, settings }: Surroundings, options: Options): boolean =>

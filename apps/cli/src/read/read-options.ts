@@ -1,4 +1,4 @@
-import type { Options } from '../commands.ts';
+import type { Options } from '../command-spec.ts';
 
 export const textOption = (options: Options, name: string): string | undefined => {
   const value = options[name];

@@ -1,4 +1,4 @@
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { startAgentProgram } from '../up/agent-program.ts';
 import { placesIn } from '../up/places.ts';

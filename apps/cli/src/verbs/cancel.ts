@@ -1,5 +1,5 @@
 import { cancelJob } from '@writ/client';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { openJob } from '../job/finish-job.ts';
 import { confirm } from '../read/ask.ts';

@@ -5,7 +5,7 @@ import { type Context, PeopleFolder, readPrivateFile, writePrivateFile } from '@
 import { check, ClusterId, Envelope, Type } from '@writ/contract';
 import { findKey, type HeldSets, walkSets } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readStdin } from '../read/ask.ts';
 import { isName } from '../read/is-name.ts';

@@ -1,5 +1,5 @@
 import { PeopleFolder } from '@writ/client/node';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 
 export async function contextList({ output, surroundings }: Call): Promise<number> {

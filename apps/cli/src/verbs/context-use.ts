@@ -1,6 +1,6 @@
 import { ClientError } from '@writ/client';
 import { PeopleFolder } from '@writ/client/node';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 
 export async function contextUse({ args, output, surroundings }: Call): Promise<number> {

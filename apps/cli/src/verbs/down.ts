@@ -1,4 +1,4 @@
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { placesIn } from '../up/places.ts';
 import { takeDown } from '../up/take-down.ts';

@@ -5,7 +5,7 @@ import { writeOutputs } from '@writ/client/node';
 import type { Bundle, Envelope } from '@writ/contract';
 import { makeReceived, setRef } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { openJob } from '../job/finish-job.ts';
 import { taskResult } from '../job/result-document.ts';

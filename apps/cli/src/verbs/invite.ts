@@ -1,6 +1,6 @@
 import { makeInvite } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readLabel } from '../job/read-wish.ts';
 import { instantText } from '../job/result-document.ts';

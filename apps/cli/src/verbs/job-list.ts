@@ -1,7 +1,7 @@
 import { allOf, type PageAsked } from '@writ/client';
 import { type JobView, TASK_STATES } from '@writ/contract';
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { textOption } from '../read/read-options.ts';
 import { openSession } from '../session/open-session.ts';

@@ -1,6 +1,6 @@
 import { joinCluster } from '@writ/agent';
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { askText, readStdin } from '../read/ask.ts';
 import { isName } from '../read/is-name.ts';

@@ -1,6 +1,6 @@
 import { allOf, isPassing, readResults } from '@writ/client';
 import { encodeBase64, firstIndex, taskCount } from '@writ/contract';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { openJob } from '../job/finish-job.ts';
 import { LogStream, withoutReports, writeTo } from '../job/log-stream.ts';

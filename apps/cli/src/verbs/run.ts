@@ -6,7 +6,7 @@ import { writeOutputs } from '@writ/client/node';
 import { DEFAULTS, type JobView, type TaskView } from '@writ/contract';
 import { encodeBase64 } from '@writ/contract';
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { explainResult, isPlainExit } from '../job/explain-result.ts';
 import { type FinishedJob, finishJob, persist } from '../job/finish-job.ts';

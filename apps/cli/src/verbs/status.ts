@@ -1,6 +1,6 @@
 import { allOf, readAll } from '@writ/client';
 import type { JobView, TaskView } from '@writ/contract';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { explainBecause } from '../explain/explain-error.ts';
 import { textOption } from '../read/read-options.ts';

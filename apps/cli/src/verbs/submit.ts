@@ -1,5 +1,5 @@
 import { DEFAULTS } from '@writ/contract';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OrderedJob, orderJob } from '../job/order-job.ts';
 import { readWish } from '../job/read-wish.ts';

@@ -1,5 +1,5 @@
 import { readAll } from '@writ/client';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { textOption } from '../read/read-options.ts';
 import { openSession } from '../session/open-session.ts';

@@ -1,4 +1,4 @@
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { textOption } from '../read/read-options.ts';
 import { openSession } from '../session/open-session.ts';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type AgentView, decodeBase64 } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { isName } from '../read/is-name.ts';
 import { isGiven, textOption } from '../read/read-options.ts';

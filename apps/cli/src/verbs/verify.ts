@@ -5,7 +5,7 @@ import { PeopleFolder } from '@writ/client/node';
 import { startDigest } from '@writ/trust/digest';
 import { TrustError, type VerifiedBundle, verifyBundle } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { instantText } from '../job/result-document.ts';
 import { textOption } from '../read/read-options.ts';

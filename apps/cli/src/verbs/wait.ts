@@ -1,5 +1,5 @@
 import { CliError } from '../cli-error.ts';
-import type { Call } from '../commands.ts';
+import type { Call } from '../command-spec.ts';
 import { explainResult, isPlainExit } from '../job/explain-result.ts';
 import { finishJob, persist } from '../job/finish-job.ts';
 import { watchJob } from '../job/watch-job.ts';
