@@ -48,18 +48,19 @@ for (const kind of kinds)
       if (who === 'agent')
         for (const folder of ['memory', 'pids', 'freezer'])
           assert.ok(
-            !existsSync(`/sys/fs/cgroup/${folder}/writ/${it.name}`),
+            !existsSync(`/sys/fs/cgroup/${folder}/writ/${it.name}-${it.firstUid}`),
             'the launcher took its cgroups away',
           );
       await assert.rejects(it.run(['/bin/true']), { code: 'isolate.lost' });
     });
 
 if (isRoot)
-  test('a launcher takes away what a killed one left in its cgroups', async () => {
+  test('a launcher takes away the cgroups and files that a killed one left', async () => {
     const first = await openTestIsolation({ as: 'root', profiles: ['strict'] });
     process.kill(first.launcherPid, 'SIGKILL');
     await first.launcherGone;
-    const folder = `/sys/fs/cgroup/memory/writ/${first.name}`;
+    const place = `${first.name}-${first.firstUid}`;
+    const folder = `/sys/fs/cgroup/memory/writ/${place}`;
     const isV1 = existsSync('/sys/fs/cgroup/memory');
     if (isV1) assert.ok(existsSync(folder));
     const stray = spawn('/bin/sh', ['-c', `echo $$ >${folder}/0/cgroup.procs; exec sleep 61`], {
@@ -76,5 +77,6 @@ if (isRoot)
     if (isV1) assert.equal(await gone, 'SIGKILL');
     await second[Symbol.asyncDispose]();
     assert.ok(!existsSync(folder));
+    assert.ok(!existsSync(`/run/writ-launcher/${place}`));
     assert.ok(!readdirSync('/sys/fs/cgroup').includes(first.name));
   });

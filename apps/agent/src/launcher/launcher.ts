@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { findSandboxPlaces } from './bwrap-arguments.ts';
 import type { BwrapOption } from './bwrap-arguments.ts';
 import { openCgroups } from './cgroup.ts';
@@ -32,6 +31,10 @@ export interface LauncherPlace {
 }
 
 const lookEveryMs = 50;
+const mounterFolder = '/run/writ-launcher';
+
+/** Two agents of one machine may have one name, in different clusters; their accounts are never the same. */
+const placeName = ({ name, firstUid }: OwnerFile): string => `${name}-${firstUid}`;
 
 /** Holds the slots and does what the agent's checked lines ask. Owns everything it makes until `close`. */
 export class Launcher {
@@ -62,7 +65,7 @@ export class Launcher {
       );
     const run = machine.hasOwnMounts ? await this.#openMounter() : async () => null;
     const folders = await layOutFolders(owner, machine, run);
-    this.#cgroups = machine.isRoot ? openCgroups(owner.name) : null;
+    this.#cgroups = machine.isRoot ? openCgroups(placeName(owner)) : null;
     for (let slot = 0; slot < owner.slots; slot++) this.#slots.push(this.#makeSlot(slot, folders, run));
     await Promise.all(this.#slots.map((slot) => slot.open()));
     const offers = await this.#measure(folders);
@@ -143,7 +146,10 @@ export class Launcher {
   }
 
   async #openMounter(): Promise<RunPrivileged> {
-    const folder = mkdtempSync(`${tmpdir()}/writ-launcher-`);
+    // Always the same one: what a killed launcher left is taken away by the next.
+    const folder = `${mounterFolder}/${placeName(this.#place.owner)}`;
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const name of ['out0', 'err0', 'tar0']) writeFileSync(`${folder}/${name}`, '');
     mkdirSync(`${folder}/work`);
     const loop = new SlotLoop({
