@@ -4,6 +4,8 @@ import type { IRegularForbiddenRuleType } from 'dependency-cruiser';
 export const TEST_FILE = String.raw`(\.test\.ts$|/testing/)`;
 
 const OURS = '^(packages|apps)/';
+// What the agent may ask of its launcher and what the launcher is started with: the border between two programs.
+const LAUNCHER_BORDER = String.raw`^apps/agent/src/launcher/(messages|owner-file|close-inherited-descriptors)\.ts$`;
 const ENTRY_OF_A_PROGRAM = String.raw`^apps/(server|agent)/src/(main|index|start/index)\.ts$`;
 const core = (...names: readonly string[]): string => `^(node:)?(${names.join('|')})(/|$)`;
 const npm = (...names: readonly string[]): string => `(^|/)node_modules/(${names.join('|')})/`;
@@ -93,10 +95,9 @@ export const IMPORT_RULES: readonly IRegularForbiddenRuleType[] = [
     name: 'features-know-no-features',
     comment: 'A folder under src is a feature. What it needs from another one is passed in by compose.ts.',
     from: { path: '^apps/([^/]+)/src/([^/]+)/', pathNot: [TEST_FILE, '^apps/cli/', '/(main|compose)\\.ts$'] },
-    // What the agent may ask of its launcher is the border between two programs.
     to: {
       path: '^apps/$1/src/[^/]+/',
-      pathNot: ['^apps/$1/src/$2/', '^apps/agent/src/launcher/messages\\.ts$'],
+      pathNot: ['^apps/$1/src/$2/', LAUNCHER_BORDER],
     },
   },
   ...cliLayers(),

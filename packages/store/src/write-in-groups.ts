@@ -1,20 +1,10 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { AuditNotes } from './audit/audit-notes.ts';
 import { appendAudit } from './audit/append-audit.ts';
 import type { SqlWords } from './sql-words.ts';
 import { StoreError } from './store-error.ts';
 import type { Tables } from './tables.ts';
-
-/** What a write operation gets. */
-export interface Write {
-  readonly db: Transaction<Tables>;
-  readonly words: SqlWords;
-  readonly audit: AuditNotes;
-  /** Ids of the jobs that this transaction changes. */
-  readonly changedJobs: Set<string>;
-}
-/** May run a second time after a roll-back: it keeps nothing outside the transaction. */
-export type WriteOperation<T> = (write: Write) => Promise<T>;
+import type { Write, WriteOperation } from './write.ts';
 
 export interface GroupWriter {
   write<T>(operation: WriteOperation<T>): Promise<T>;

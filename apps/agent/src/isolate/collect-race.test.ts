@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isRoot, openTestIsolation, usualLimits } from './isolation-for-test.ts';
+import { isRoot, openTestIsolation, usualLimits } from './testing/open-test-isolation.ts';
 import { readOutputs } from './read-outputs.ts';
 import { IsolateError } from './isolation.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { isRoot, openTestIsolation, processesOf, until, usualLimits } from './isolation-for-test.ts';
-import type { TestIsolation } from './isolation-for-test.ts';
+import { isRoot, openTestIsolation, processesOf, until, usualLimits } from './testing/open-test-isolation.ts';
+import type { TestIsolation } from './testing/open-test-isolation.ts';
 import { IsolateError } from './isolation.ts';
 import { readOutputs } from './read-outputs.ts';
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { isRoot, openTestIsolation, processesOf, until, usualLimits } from './isolation-for-test.ts';
-import type { TestIsolation } from './isolation-for-test.ts';
+import { isRoot, openTestIsolation, processesOf, until, usualLimits } from './testing/open-test-isolation.ts';
+import type { TestIsolation } from './testing/open-test-isolation.ts';
 
 const kinds = isRoot ? (['strict', 'user'] as const) : (['user'] as const);
 const forever = ['/bin/sh', '-c', '(setsid sh -c "sleep 91 & sleep 92" &); echo started; sleep 93'];

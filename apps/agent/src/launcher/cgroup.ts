@@ -1,6 +1,3 @@
-import { openCgroupV1 } from './cgroup-v1.ts';
-import { openCgroupV2 } from './cgroup-v2.ts';
-
 /** What one slot's processes are counted and limited in. */
 export interface Cgroup {
   /** A process that writes its id into each of these is in. */
@@ -34,9 +31,4 @@ export interface Cgroups {
   make(slot: number): Cgroup;
   /** Takes away the folders of this agent's slots, its own of an earlier run included. */
   removeAll(): void;
-}
-
-/** Null where this account may make none, or where the controllers are missing. Measured by making one. */
-export function openCgroups(agent: string): Cgroups | null {
-  return openCgroupV1(agent) ?? openCgroupV2(agent);
 }

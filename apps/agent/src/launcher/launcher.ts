@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { findSandboxPlaces } from './bwrap-arguments.ts';
 import type { BwrapOption } from './bwrap-arguments.ts';
-import { openCgroups } from './cgroup.ts';
 import type { Cgroups } from './cgroup.ts';
+import { openCgroups } from './open-cgroups.ts';
 import { checkMessage } from './check-message.ts';
 import { LauncherError } from './launcher-error.ts';
 import { layOutFolders, layOutSlot } from './lay-out-folders.ts';

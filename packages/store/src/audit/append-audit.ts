@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { AuditRecord } from '../store.ts';
 import type { Cell, ColumnKind, RowShape } from '../sql-words.ts';
 import type { AuditTable } from '../tables.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 import type { AuditNote } from './audit-notes.ts';
 import { BEFORE_FIRST, hashRecord } from './hash-record.ts';
 

@@ -12,7 +12,7 @@ import type { By } from '../store.ts';
 import type { ColumnKind, RowShape } from '../sql-words.ts';
 import { StoreError } from '../store-error.ts';
 import type { JobTable, LostAttemptTable, TaskTable } from '../tables.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 import { countsOf, restSize } from './job-record.ts';
 import { takeNumber } from './take-number.ts';
 

@@ -3,7 +3,7 @@ import { TASK_STATES } from '@writ/contract';
 import type { By, NewJob, SubmitAnswer } from '../store.ts';
 import type { ColumnKind, RowShape } from '../sql-words.ts';
 import type { CountColumns, JobTable } from '../tables.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 import { jobRecord } from './job-record.ts';
 import { takeNumber } from './take-number.ts';
 

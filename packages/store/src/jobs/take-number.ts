@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 
 /** The next number of a sequence without gaps that outlives the process. */
 export async function takeNumber({ db }: Write, name: 'job' | 'change' | 'class'): Promise<number> {

@@ -3,7 +3,7 @@ import { JobChanges } from '../jobs/change-jobs.ts';
 import type { By, ReceiptAnswer, ReceiptOffered } from '../store.ts';
 import type { Cell, ColumnKind, RowShape } from '../sql-words.ts';
 import type { ReceiptTable, TaskTable } from '../tables.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';
 
 /** Stores every receipt, and lets those of present leases end their tasks. The same receipt again gets the same answer. */

@@ -4,7 +4,7 @@ import { restSize } from '../jobs/job-record.ts';
 import type { ClaimAsked, ClaimedJob } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 
 const MAX_TASKS = 2000;
 /** Arrays are usual: a few jobs of each class mostly suffice. */

@@ -4,7 +4,7 @@ import { JobChanges } from '../jobs/change-jobs.ts';
 import { restSize } from '../jobs/job-record.ts';
 import type { By, CancelHow, OpenLease } from '../store.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 import { openLease } from './open-leases.ts';
 
 const MAX_JOBS = 500;

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { JobChanges } from '../jobs/change-jobs.ts';
 import type { By, CancelHow, LeaseRef } from '../store.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';
 
 /** Only for tasks that run longer than a moment: a result may come without it. */

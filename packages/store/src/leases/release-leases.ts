@@ -3,7 +3,7 @@ import type { AttemptEnd } from '@writ/contract';
 import { JobChanges } from '../jobs/change-jobs.ts';
 import type { By, LeaseRef, Released } from '../store.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';
 
 const MAX_TASKS = 2000;

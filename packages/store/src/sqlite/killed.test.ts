@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { counted, id, openReady } from '../conformance/samples.ts';
 import { temporaryDatabase } from './temporary-database.ts';
 
-const CHILD = fileURLToPath(new URL('write-until-killed.ts', import.meta.url));
+const CHILD = fileURLToPath(new URL('testing/write-until-killed.ts', import.meta.url));
 
 test('what a process killed before its commit had written is not there, and the trail is whole', async () => {
   const database = await temporaryDatabase();

@@ -1,6 +1,6 @@
 import type { AdmitAnswer, By, NewAdmission } from '../store.ts';
 import { StoreError } from '../store-error.ts';
-import type { Write } from '../write-in-groups.ts';
+import type { Write } from '../write.ts';
 import { readAdmission } from './read-admissions.ts';
 
 type Refusal = Exclude<AdmitAnswer, { admission: unknown }>['is'];

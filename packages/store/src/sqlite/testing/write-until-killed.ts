@@ -1,9 +1,9 @@
-import { at, claim, digest, leasesOf, newJob, receipt } from '../conformance/samples.ts';
-import { openStore } from '../open-store.ts';
-import { submitJob } from '../jobs/submit-job.ts';
-import { writeInGroups } from '../write-in-groups.ts';
-import { openSqlite } from './open-sqlite.ts';
-import { sqliteWords } from './sqlite-words.ts';
+import { at, claim, digest, leasesOf, newJob, receipt } from '../../conformance/samples.ts';
+import { openStore } from '../../open-store.ts';
+import { submitJob } from '../../jobs/submit-job.ts';
+import { writeInGroups } from '../../write-in-groups.ts';
+import { openSqlite } from '../open-sqlite.ts';
+import { sqliteWords } from '../sqlite-words.ts';
 
 /** A process that its parent kills. It says on its standard output what it has been told is durable. */
 const [, , file = '', moment = ''] = process.argv;

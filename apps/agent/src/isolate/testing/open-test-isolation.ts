@@ -16,10 +16,10 @@ import {
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { OwnerFile } from '../launcher/owner-file.ts';
-import { launcherLine } from '../start/start-launcher.ts';
-import { isolationOver } from './open-isolation.ts';
-import type { Isolation, SlotEnd, SlotInput, SlotLimits, SlotRun } from './isolation.ts';
+import type { OwnerFile } from '../../launcher/owner-file.ts';
+import { launcherLine } from '../../start/start-launcher.ts';
+import { isolationOver } from '../open-isolation.ts';
+import type { Isolation, SlotEnd, SlotInput, SlotLimits, SlotRun } from '../isolation.ts';
 
 export const isRoot = process.geteuid?.() === 0;
 /** Accounts without a name and without rights, for what an agent without root can do; test files run side by side. */
@@ -164,7 +164,7 @@ export async function openTestIsolation(wish: TestIsolationWish): Promise<TestIs
 
 /** The launcher needs no packages, so a copy of its folder runs, also where the checkout may not be entered. */
 function placeWhereAllMayRead(folder: string): { readonly node: string; readonly entry: string } {
-  const from = join(import.meta.dirname, '../launcher');
+  const from = join(import.meta.dirname, '../../launcher');
   const to = join(folder, 'app');
   cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('.test.ts') });
   writeFileSync(join(to, 'package.json'), '{"type":"module"}');
