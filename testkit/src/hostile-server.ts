@@ -67,31 +67,7 @@ export async function makePaperCluster(): Promise<PaperCluster> {
     authority,
     sets,
     person: { person, signer },
-    async issue(role, name, publicKeySpki, lifeMs) {
-      const at = Date.now();
-      const times = leafTimes(role, at);
-      const notAfter = lifeMs === undefined ? times.notAfter : at + lifeMs;
-      const leaf = await issueLeaf(
-        authority,
-        {
-          ...times,
-          notAfter,
-          publicKeySpki,
-          cluster: sets.cluster,
-          role,
-          name,
-          dnsNames: [],
-          ipAddresses: [],
-          serial: newSerial((size: number) => randomBytes(size)),
-        },
-        () => false,
-      );
-      return {
-        chain: [encodeBase64(leaf.certificate), encodeBase64(authority.issuingCertificate)],
-        chainPem: leaf.chainPem,
-        notAfter: leaf.identity.notAfter,
-      };
-    },
+    issue: issueWith(authority, sets.cluster),
     invite: (address, name = null) =>
       makeInvite(
         sets,
@@ -151,6 +127,34 @@ export async function makePaperCluster(): Promise<PaperCluster> {
   };
 }
 
+/** What whoever has an authority's key can do with it. */
+export function issueWith(authority: Authority, cluster: string): PaperCluster['issue'] {
+  return async (role, name, publicKeySpki, lifeMs) => {
+    const at = Date.now();
+    const times = leafTimes(role, at);
+    const leaf = await issueLeaf(
+      authority,
+      {
+        ...times,
+        notAfter: lifeMs === undefined ? times.notAfter : at + lifeMs,
+        publicKeySpki,
+        cluster,
+        role,
+        name,
+        dnsNames: [],
+        ipAddresses: [],
+        serial: newSerial((size: number) => randomBytes(size)),
+      },
+      () => false,
+    );
+    return {
+      chain: [encodeBase64(leaf.certificate), encodeBase64(authority.issuingCertificate)],
+      chainPem: leaf.chainPem,
+      notAfter: leaf.identity.notAfter,
+    };
+  };
+}
+
 export type EnrolLie = (asked: unknown, honest: () => Promise<EnrolReply>) => Promise<EnrolReply | null>;
 
 export interface HostileServer {
@@ -158,6 +162,8 @@ export interface HostileServer {
   /** Everything that the agent of the open link said, and what it says from now on. */
   readonly heard: FromAgent[];
   readonly receipts: ReceiptPredicate[];
+  /** The same receipts as they were signed. */
+  readonly envelopes: Envelope[];
   readonly requests: { method: string; path: string; body: Buffer }[];
   readonly links: number;
   send(message: FromServer): void;
@@ -194,7 +200,9 @@ export interface HostileServer {
 }
 
 export interface HostilePlace {
-  readonly cluster: PaperCluster;
+  readonly cluster: Pick<PaperCluster, 'authority' | 'sets' | 'issue'>;
+  /** Any free one, when left out. */
+  readonly agentPort?: number;
   /** Whose authority its own certificate comes from, if not the cluster's. */
   readonly issuer?: PaperCluster;
   readonly invite?: MadeInvite;
@@ -214,6 +222,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
   const waiting: (() => void)[] = [];
   const heard: FromAgent[] = [];
   const receipts: ReceiptPredicate[] = [];
+  const envelopes: Envelope[] = [];
   const requests: HostileServer['requests'] = [];
   const given = new Map<string, { chain: string[]; notAfter: number }>();
   let stream: ServerHttp2Stream | undefined;
@@ -229,6 +238,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
     },
     heard,
     receipts,
+    envelopes,
     requests,
     get links() {
       return links;
@@ -286,7 +296,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
     onEnrol: (socket) => serveEnrolment(socket),
     onRefused: () => {},
   });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => listener.listen(place.agentPort ?? 0, '127.0.0.1', resolve));
   return server;
 
   function serveLink(socket: TLSSocket): void {
@@ -339,6 +349,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
         digest: admissionNamed(envelope),
       } as Admitted);
       receipts.push(predicate);
+      envelopes.push(envelope);
       upTo = predicate.seq;
     }
     if (server.isAccepting) server.send({ is: 'accepted', upTo, refused: [] });
