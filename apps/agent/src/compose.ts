@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { LINK_ROUTES, LINK_VERSION, orderCheck, PAYLOAD_TYPES, BOUNDS, setsReplyCheck } from '@writ/contract';
-import type { Envelope, FromServer } from '@writ/contract';
+import type { Envelope, FromServer, LeasedTask } from '@writ/contract';
 import { holdFolder } from '@writ/store/hold-folder';
 import { findKey, judgeAdmission, namesNewerSet, readUnverified } from '@writ/trust';
 import type { MachineFacts } from '@writ/trust';
@@ -71,6 +71,7 @@ export interface RunningAgent {
 
 const TICK = 25;
 const MOST_ORDERS = 10_000;
+const MOST_HELD = 8_192;
 const IDLE_BEFORE_MEASURE = 30_000;
 const QUICK = 40;
 
@@ -487,15 +488,26 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
       set: signers.ref,
       seq: receipts.seq,
       credits: credits.restart(),
-      held: held.map((task) => ({
-        ...plainTask(task),
-        is: task.isRunning ? ('running' as const) : ('leased' as const),
-      })),
+      held: held
+        .map((task) => ({
+          ...plainTask(task),
+          is: task.isRunning ? ('running' as const) : ('leased' as const),
+        }))
+        .concat(reportedTasks().map((task) => ({ ...task, is: 'running' as const })))
+        .slice(0, MOST_HELD),
     });
     if (held.length > 0) leases.ask(held, clock.monotonic());
     sender.use(link);
     linked.resolve();
     log('link.opened');
+  }
+
+  /** Ended here, and the server has not heard of it: their leases must last until their receipts, which come next, are read. */
+  function reportedTasks(): LeasedTask[] {
+    const newest = new Map(
+      Array.from(receipts.pending, ({ task }) => [`${task.job}.${task.index}`, task] as const),
+    );
+    return [...newest.values()].filter((task) => !leases.find(task));
   }
 
   function onOver(reason: Error | undefined): void {

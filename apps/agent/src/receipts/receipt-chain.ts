@@ -1,12 +1,13 @@
-import { readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ReceiptPredicate } from '@writ/contract';
+import type { LeasedTask, ReceiptPredicate } from '@writ/contract';
 import { makeReceipt } from '@writ/trust';
 import type { Signer } from '@writ/trust';
 import { AgentError } from '../agent-error.ts';
 import { openAppendFile } from '../append-file.ts';
 import type { AppendFile } from '../append-file.ts';
+import { plainTask } from '../lease-book.ts';
 import { syncFolder } from '../private-file.ts';
 
 /** What a receipt says, without its place in the chain. */
@@ -24,6 +25,8 @@ export interface ReceiptLogs {
 export interface PendingReceipt {
   readonly seq: number;
   readonly digest: string;
+  /** Whose end it tells, under the lease that it had. */
+  readonly task: LeasedTask;
   /** The JSON that travels: envelope and short logs. */
   readonly text: string;
 }
@@ -142,7 +145,7 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
       append(`{"seq":${seq + 1},"digest":"${digest}","receipt":${text}}\n`);
       seq += 1;
       previous = digest;
-      const receipt = { seq, digest, text };
+      const receipt = { seq, digest, task: plainTask(outcome), text };
       pending.set(seq, receipt);
       currentSegment().last = seq;
       if (file.size > SEGMENT_BYTES) startSegment();
@@ -197,7 +200,7 @@ function readSegments(folder: string) {
     // What was cut short was never durable, so it was never sent.
     const torn = lines.pop();
     if (torn !== undefined && torn !== '')
-      writeFileSync(segment.path, text.slice(0, text.length - torn.length));
+      truncateSync(segment.path, Buffer.byteLength(text.slice(0, -torn.length)));
     for (const line of lines) {
       const value = JSON.parse(line) as {
         accepted?: number;
@@ -210,15 +213,15 @@ function readSegments(folder: string) {
       head.seq = value.seq;
       head.digest = value.digest;
       segment.last = value.seq;
-      if (value.receipt) {
-        const statement = JSON.parse(
-          Buffer.from(value.receipt.envelope.payload, 'base64').toString('utf8'),
-        ) as { predicate: ReceiptPredicate };
-        found.push({ digest: value.digest, predicate: statement.predicate });
-      }
+      if (!value.receipt) continue;
+      const { predicate } = JSON.parse(
+        Buffer.from(value.receipt.envelope.payload, 'base64').toString('utf8'),
+      ) as { predicate: ReceiptPredicate };
+      found.push({ digest: value.digest, predicate });
       pending.set(value.seq, {
         seq: value.seq,
         digest: value.digest,
+        task: plainTask(predicate),
         text: line.slice(line.indexOf('"receipt":') + 10, -1),
       });
     }
