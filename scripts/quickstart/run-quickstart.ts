@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentView } from '@writ/contract';
+import { bringPrograms } from '../build/bring-programs.ts';
 import { spliceStrips } from '../../examples/mandelbrot/splice-strips.ts';
 import { writePng } from '../../examples/mandelbrot/write-png.ts';
 import { fetchStrips } from './fetch-strips.ts';
@@ -43,7 +44,8 @@ export async function runQuickstart(
   steps: Steps = { fetchStrips },
 ): Promise<number> {
   const say = (line: string): void => outside.write(`${line}\n`);
-  if (wish.stop !== undefined) return stopKept(wish.stop, outside, say);
+  const program = join(await bringPrograms(outside.root), 'cli.js');
+  if (wish.stop !== undefined) return stopKept(wish.stop, program, outside, say);
   const lacking = wish.bare ? undefined : findSandbox(outside.machine, say);
   if (lacking !== undefined) {
     say(lacking);
@@ -52,7 +54,7 @@ export async function runQuickstart(
   const folder = realpathSync(mkdtempSync(join(outside.temporary, FOLDER_PREFIX)));
   let isKept = false;
   try {
-    const code = await drawPicture(wish, outside, { folder, say, steps });
+    const code = await drawPicture(wish, outside, { folder, program, say, steps });
     isKept = wish.keep && code === 0;
     return code;
   } catch (error) {
@@ -63,21 +65,27 @@ export async function runQuickstart(
     say(`✗ ${(error as Error).message}`);
     return 1;
   } finally {
-    if (isKept) sayHowToGoOn(folder, outside, say);
-    else await stopAll(folder, outside, say);
+    if (isKept) sayHowToGoOn(folder, program, say);
+    else await stopAll(folder, program, outside, say);
   }
 }
 
 interface Run {
   readonly folder: string;
+  /** The command `writ`, as it is published. */
+  readonly program: string;
   readonly say: (line: string) => void;
   readonly steps: Steps;
 }
 
-async function drawPicture(wish: Wish, outside: Outside, { folder, say, steps }: Run): Promise<number> {
+async function drawPicture(
+  wish: Wish,
+  outside: Outside,
+  { folder, program, say, steps }: Run,
+): Promise<number> {
   const { root, signal } = outside;
   const shell = (name: string): Shell =>
-    openShell(root, join(folder, 'people', name), outside.environment, signal);
+    openShell(program, join(folder, 'people', name), outside.environment, signal);
   const ana = shell('ana');
   const place = { root, folder, bare: wish.bare };
   say(`Writ draws one picture as eight tasks on three agents. All of it stays in ${folder}.`);
@@ -138,10 +146,15 @@ async function waitForAgents(person: Person, signal: AbortSignal): Promise<Agent
   }
 }
 
-async function stopAll(folder: string, outside: Outside, say: (line: string) => void): Promise<void> {
+async function stopAll(
+  folder: string,
+  program: string,
+  outside: Outside,
+  say: (line: string) => void,
+): Promise<void> {
   // Not the signal of Ctrl-C: stopping is what follows it.
   const shell = openShell(
-    outside.root,
+    program,
     join(folder, 'people', 'ana'),
     outside.environment,
     new AbortController().signal,
@@ -151,9 +164,14 @@ async function stopAll(folder: string, outside: Outside, say: (line: string) => 
   say('  ✓ server and agents stopped, their folders removed');
 }
 
-async function stopKept(given: string, outside: Outside, say: (line: string) => void): Promise<number> {
+async function stopKept(
+  given: string,
+  program: string,
+  outside: Outside,
+  say: (line: string) => void,
+): Promise<number> {
   try {
-    await stopAll(realpathSync(given), outside, say);
+    await stopAll(realpathSync(given), program, outside, say);
     return 0;
   } catch (error) {
     say(`✗ ${(error as Error).message}`);
@@ -161,12 +179,12 @@ async function stopKept(given: string, outside: Outside, say: (line: string) => 
   }
 }
 
-function sayHowToGoOn(folder: string, outside: Outside, say: (line: string) => void): void {
+function sayHowToGoOn(folder: string, program: string, say: (line: string) => void): void {
   const configuration = join(folder, 'people', 'ana', 'config');
   say('');
   say('Server and agents go on. To use them from a shell:');
   say(`  export XDG_CONFIG_HOME=${configuration}`);
-  say(`  alias writ='${process.execPath} ${join(outside.root, 'apps', 'cli', 'src', 'main.ts')}'`);
+  say(`  alias writ='${process.execPath} ${program}'`);
   say('  writ agent list');
   say('To stop them and remove their folders:');
   say(`  npm run quickstart -- --stop ${folder}`);

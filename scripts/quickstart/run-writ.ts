@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { text } from 'node:stream/consumers';
 
-/** Somebody at a shell: their own configuration, and the command `writ` of this checkout. */
+/** Somebody at a shell: their own configuration, and the command `writ`. */
 export interface Shell {
   /** @returns what it wrote to stdout. @throws Error with its stderr when it ends with anything but 0. */
   writ(argv: readonly string[], input?: string): Promise<string>;
@@ -12,8 +12,9 @@ export interface Shell {
   readonly configuration: string;
 }
 
+/** @param program the command's file. */
 export function openShell(
-  root: string,
+  program: string,
   home: string,
   environment: Readonly<Record<string, string | undefined>>,
   signal: AbortSignal,
@@ -25,7 +26,6 @@ export function openShell(
   delete env['WRIT_CONTEXT'];
   delete env['WRIT_TOKEN'];
   for (const folder of [home, configuration]) mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const program = join(root, 'apps', 'cli', 'src', 'main.ts');
   return {
     configuration,
     async writ(argv, input = '') {
