@@ -49,6 +49,7 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
         name,
         machine: { host: name, os: 'linux', arch: 'x64', machineId: null },
         how: { is: 'invite', invite: envelopeDigest(invite.envelope), inviteKey: inviteKey.key },
+        role: 'agent',
         supersedes: null,
         time: Date.now(),
       },

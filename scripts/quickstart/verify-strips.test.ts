@@ -120,6 +120,7 @@ function makeCluster() {
         set: setRef(sets.newest),
         by: { person: person.id, key: signer.key },
       },
+      role: 'agent',
       supersedes: null,
       time: now,
     },

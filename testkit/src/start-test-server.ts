@@ -109,6 +109,7 @@ export async function startTestServer(options: Partial<ServerOptions> = {}): Pro
           set: setRef(sets.newest),
           by: { person: person.id, key: person.signer.key },
         },
+        role: 'agent',
         supersedes: null,
         time: Date.now(),
       };

@@ -4,6 +4,7 @@ import {
   envelopeDigest,
   followSet,
   type HeldSets,
+  findRemoval,
   judgeAdmission,
   TrustError,
 } from '@writ/trust';
@@ -59,14 +60,14 @@ export function verifyAdmissions(
   return verified;
 }
 
-/** @returns the newest verified admission of that name that nothing supersedes and no signer set removed. */
+/** @returns the verified admission of that name that nothing supersedes and no signer set removed. */
 export function findAgent(sets: HeldSets, trust: TrustView, name: string): Admitted {
   const admissions = [...verifyAdmissions(sets, trust.admissions).values()].map(({ admitted }) => admitted);
   const superseded = new Set(admissions.map(({ supersedes }) => supersedes));
-  const removed = new Set(sets.newest.set.agentsRemoved.map(({ identity }) => identity));
-  const [found, second] = admissions
-    .filter((agent) => agent.name === name && !superseded.has(agent.digest) && !removed.has(agent.identity))
-    .sort((a, b) => b.time - a.time);
+  const [found, ...others] = admissions.filter(
+    (agent) =>
+      agent.name === name && !superseded.has(agent.digest) && findRemoval(sets, agent.identity) === undefined,
+  );
   if (found === undefined) {
     const names = [...new Set(admissions.map((agent) => agent.name))].join(', ');
     throw new ClientError(
@@ -74,10 +75,10 @@ export function findAgent(sets: HeldSets, trust: TrustView, name: string): Admit
       `No agent that a signer admitted is called ${name}. Admitted: ${names || 'none'}.`,
     );
   }
-  if (second !== undefined && second.identity !== found.identity && second.time === found.time) {
+  if (others.some(({ identity }) => identity !== found.identity)) {
     throw new ClientError(
       'agent.unknown',
-      `Two agents were admitted as ${name} at once: name one by its identity key.`,
+      `Two machines were admitted as ${name}, and nobody said which one replaces the other.`,
     );
   }
   return found;

@@ -100,6 +100,7 @@ export async function joinCluster(wish: JoinWish): Promise<Joined> {
           name,
           machine: asAdmitted(machine),
           how: { is: 'invite', invite: judged.digest, inviteKey: key.key },
+          role: 'agent',
           supersedes: null,
           time: wish.now(),
         },
@@ -192,6 +193,7 @@ export async function prepareAgent(
       set: setRef(wish.sets.newest),
       by: { person: wish.by.person, key: wish.by.signer.key },
     },
+    role: 'agent',
     supersedes: null,
     time: wish.now,
   };

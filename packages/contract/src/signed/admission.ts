@@ -43,6 +43,7 @@ export const Admission = shape({
   format: Type.Literal(1),
   cluster: ClusterId,
   identity: Ed25519Key,
+  role: oneOf('agent', 'gateway'),
   name: Name,
   machine: Machine,
   /** With an invite its name, labels and queues hold; otherwise these, and `by` signs instead of the invite key. */
@@ -57,6 +58,7 @@ export const Admission = shape({
       by: Signatory,
     }),
   ]),
+  /** The admission of the same name that this one replaces: only by hand, or by an invite that names the machine. */
   supersedes: orNull(Digest),
   time: Instant,
 });

@@ -125,12 +125,11 @@ describe('an invite', () => {
     };
     return followSet(sets, seal(PAYLOAD_TYPES.signerSet, set, bob ? [signer, stranger] : [signer]).envelope);
   };
-  test('is void once its signer may not admit any more', () => {
+  test('is void where its signer might not admit any more, and stands where that came later', () => {
     const [ana] = sets.newest.set.persons;
-    assert.throws(
-      () => judgeInvite(invite.envelope, change({ grants: { ...ana!.grants, admit: false } })),
-      code('invite.not_granted'),
-    );
+    const grants = { ...ana!.grants, admit: false };
+    assert.throws(() => judgeInvite(invite.envelope, change({ grants })), code('invite.not_granted'));
+    judgeInvite(invite.envelope, change({ grants }, { time: NOW + 1 }));
   });
   const key = (changes: object) =>
     change({ keys: [{ ...sets.newest.set.persons[0]!.keys[0]!, ...changes }] }, another());
@@ -251,6 +250,29 @@ describe('an admission', () => {
       const envelope = make({ how: { is: 'invite', invite: other.digest, inviteKey: key.key } }, key);
       assert.throws(() => judgeAdmission(envelope, other.envelope, sets), code(expected));
     }
+  });
+  test('takes over a name only by an invite for that name', () => {
+    const supersedes = `sha256:${'1'.repeat(64)}`;
+    assert.throws(
+      () => judgeAdmission(make({ supersedes }), invite.envelope, sets),
+      code('admission.supersedes_not_granted'),
+    );
+    const named = makeInvite(
+      sets,
+      { person, signer },
+      { role: 'agent', name: 'lab-02', labels: [], queues: ['*'], addresses: ['h:1'] },
+      NOW,
+      random,
+    );
+    const key = inviteSigner(parseInvite(named.text).seed);
+    const how = { is: 'invite', invite: named.digest, inviteKey: key.key } as const;
+    assert.equal(judgeAdmission(make({ supersedes, how }, key), named.envelope, sets).supersedes, supersedes);
+  });
+  test('of a gateway is no admission of an agent', () => {
+    assert.throws(
+      () => judgeAdmission(make({ role: 'gateway' }), invite.envelope, sets),
+      code('admission.role_wrong'),
+    );
   });
   test('by hand is put together from two halves over the same bytes', () => {
     const byHand: Admission = {

@@ -5,7 +5,7 @@ import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
 import { isStrongEd25519 } from '../keys.ts';
 import type { Signer } from '../keys.ts';
-import { allKeys, findRemoval } from '../signer-set/held-sets.ts';
+import { allKeysEver, findRemoval } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
 import { checkAdmitter, checkLabels, judgeInvite } from './invite.ts';
@@ -45,10 +45,12 @@ export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets
   } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.admission,
     check: admissionCheck,
-    candidates: judged ? [judged.invite.inviteKey] : allKeys(sets.newest.set),
+    candidates: judged ? [judged.invite.inviteKey] : allKeysEver(sets),
     mayNameItself: true,
   });
   const { how, identity } = admission;
+  if (admission.role !== 'agent')
+    throw new TrustError('admission.role_wrong', `this admits a ${admission.role}, not an agent`);
   if (admission.cluster !== sets.cluster)
     throw new TrustError('admission.cluster_other', 'this admission is to another cluster');
   if (!isStrongEd25519(identity))
@@ -89,15 +91,21 @@ export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets
     throw new TrustError('admission.invite_missing', 'this admission rests on an invite that is not here');
   if (how.invite !== judged.digest || how.inviteKey !== judged.invite.inviteKey)
     throw new TrustError('admission.invite_other', 'this admission rests on another invite');
-  if (judged.invite.role !== 'agent')
+  if (judged.invite.role !== admission.role)
     throw new TrustError(
       'admission.role_wrong',
-      `this invite is for a ${judged.invite.role}, not for an agent`,
+      `this invite is for a ${judged.invite.role}, not for an ${admission.role}`,
     );
   if (judged.invite.name !== null && judged.invite.name !== admission.name)
     throw new TrustError(
       'admission.name_wrong',
       `this invite is for “${judged.invite.name}”, not for “${admission.name}”`,
+    );
+  // The joining machine writes this field: on its word alone anybody who was invited could take over a name.
+  if (admission.supersedes !== null && judged.invite.name === null)
+    throw new TrustError(
+      'admission.supersedes_not_granted',
+      `only an invite for “${admission.name}” by name lets another machine take that name`,
     );
   return {
     ...common,

@@ -4,7 +4,7 @@ import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
 import { inviteSigner } from '../keys.ts';
 import type { FillRandom, Signer } from '../keys.ts';
-import { allKeys, findKey, heldSetAt, setRef } from '../signer-set/held-sets.ts';
+import { allKeysEver, findKey, findKeyEver, heldSetAt, setRef } from '../signer-set/held-sets.ts';
 import { keyFault } from '../signer-set/key-fault.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
@@ -79,7 +79,7 @@ export function judgeInvite(envelope: Envelope, sets: HeldSets): JudgedInvite {
   } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.invite,
     check: inviteCheck,
-    candidates: allKeys(sets.newest.set),
+    candidates: allKeysEver(sets),
   });
   if (invite.cluster !== sets.cluster)
     throw new TrustError('invite.cluster_other', 'this invite is to another cluster');
@@ -122,7 +122,7 @@ export function checkAdmitter(
   signed: { digest: string; at: number; set: SetRef },
   what: 'invite' | 'admission',
 ): void {
-  const found = findKey(sets.newest.set, by.key);
+  const found = findKeyEver(sets, by.key);
   if (!found || found.person.id !== by.person)
     throw new TrustError(`${what}.signer_unknown`, `${by.key} is not a key of the person named`);
   const { person, entry } = found;
@@ -134,6 +134,12 @@ export function checkAdmitter(
       `${what}.key_retired`,
       `the key ${by.key} of ${person.name} was retired in the signer set that this names`,
     );
-  if (!person.grants.admit)
-    throw new TrustError(`${what}.not_granted`, `${person.name} may not admit machines or people`);
+  // What was granted when it was signed holds: who loses the grant later has not lost the agents admitted before.
+  const known = sets.chain.filter(
+    (held) =>
+      held.set.version === signed.set.version ||
+      (held.set.version > signed.set.version && held.set.time <= signed.at),
+  );
+  if (!known.every((held) => findKey(held.set, by.key)?.person.grants.admit))
+    throw new TrustError(`${what}.not_granted`, `${person.name} might not admit machines or people then`);
 }

@@ -120,6 +120,11 @@ export function findKeyEver(sets: HeldSets, key: string): { person: Person; entr
   return undefined;
 }
 
+/** Keys of all versions held: for objects that outlive the entry of whoever signed them. */
+export const allKeysEver = (sets: HeldSets): string[] => [
+  ...new Set(sets.chain.toReversed().flatMap((held) => allKeys(held.set))),
+];
+
 /** An agent that was removed stays so, also where later versions do not repeat it. */
 export function findRemoval(
   sets: HeldSets,

@@ -54,6 +54,7 @@ export function makeAgent(
     name,
     machine: { host: name, os: 'linux', arch: 'x64', machineId: null },
     how: { is: 'invite', invite: invite.digest, inviteKey: inviteKey.key },
+    role: 'agent',
     supersedes: null,
     time: NOW,
   };
