@@ -19,13 +19,13 @@ export interface EffectLog extends AsyncDisposable {
   /** In the order in which they began. */
   readonly effects: readonly Effect[];
   alive(): Effect[];
-  /** What a task runs to be recorded: begins, waits about that long (the longer, the higher its index by four), ends. `mark` stands in its argv. */
+  /** What a task runs to be recorded: begins, waits about that long (the longer, the higher its index by four), ends. `mark` stands in its argv and in the name of a file that it writes. */
   command(milliseconds: number, mark: string): readonly string[];
   stop(): Promise<void>;
 }
 
 /** Descriptor 3 stays open in every child of the task, so the connection ends when the last of its processes does. */
-const script = `exec 3<>/dev/tcp/127.0.0.1/$1 && echo "$WRIT_JOB $WRIT_INDEX $WRIT_ATTEMPT $UID" >&3 && read -r <&3 && sleep "$(($2 + WRIT_INDEX % 4 * $3))e-3" && echo done >&3`;
+const script = `exec 3<>/dev/tcp/127.0.0.1/$1 && echo "$WRIT_JOB $WRIT_INDEX $WRIT_ATTEMPT $UID" >&3 && read -r <&3 && echo work >"$0.work" && sleep "$(($2 + WRIT_INDEX % 4 * $3))e-3" && echo done >&3`;
 
 export async function startEffectLog(): Promise<EffectLog> {
   const effects: { -readonly [K in keyof Effect]: Effect[K] }[] = [];
