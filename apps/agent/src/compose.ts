@@ -1,52 +1,50 @@
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
-import { LINK_ROUTES, LINK_VERSION, orderCheck, PAYLOAD_TYPES, BOUNDS, setsReplyCheck } from '@writ/contract';
-import type { Envelope, FromServer, LeasedTask } from '@writ/contract';
+import { BOUNDS, LINK_VERSION, orderCheck, PAYLOAD_TYPES } from '@writ/contract';
+import type { Envelope, LeasedTask } from '@writ/contract';
 import { holdFolder } from '@writ/store/hold-folder';
 import { findKey, judgeAdmission, namesNewerSet, readUnverified } from '@writ/trust';
 import type { MachineFacts } from '@writ/trust';
-import { dialLink } from '@writ/trust/certificates';
 import type { PeerExpectation } from '@writ/trust/certificates';
 import { AgentError } from './agent-error.ts';
-import { enrolLeaf } from './certificate/enrol-leaf.ts';
+import { askServer } from './ask-server.ts';
 import { renewAlways } from './certificate/renew-leaf.ts';
 import { openTlsStore } from './certificate/tls-store.ts';
-import type { HeldLeaf } from './certificate/tls-store.ts';
 import type { Clock } from './clock.ts';
-import { addressOf, readMachineFile } from './config/machine-file.ts';
+import { readMachineFile } from './config/machine-file.ts';
 import { keepLink } from './connect/keep-link.ts';
-import { openEnrolment } from './connect/enrol.ts';
-import type { Answer, Link } from './connect/link.ts';
+import type { Link } from './connect/link.ts';
 import { listenForServer } from './connect/listen.ts';
 import { describe, WRIT } from './describe.ts';
 import { openBlobCache } from './files/blob-cache.ts';
 import { sendOutputs } from './files/send-outputs.ts';
+import { openCredits } from './give-credits.ts';
 import { handleJob, handleLease } from './handle-job.ts';
 import type { Desk } from './handle-job.ts';
-import type { LeasedJob } from './leased-job.ts';
+import { hearServer } from './hear-server.ts';
+import { holdTasks } from './hold-tasks.ts';
 import { IsolateError } from './isolate/isolation.ts';
 import type { Isolation } from './isolate/isolation.ts';
 import { openIsolation } from './isolate/open-isolation.ts';
 import { readOutputs } from './isolate/read-outputs.ts';
 import { openLeaseBook, plainTask } from './lease-book.ts';
-import { openCredits } from './give-credits.ts';
-import { holdTasks } from './hold-tasks.ts';
+import type { LeasedJob } from './leased-job.ts';
 import { openLiveJobs } from './live-job.ts';
 import { openLog, reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import { measureSpeed } from './measure/measure-speed.ts';
 import { readMachine } from './measure/read-machine.ts';
+import { reachServer } from './reach-server.ts';
 import { openReceiptChain } from './receipts/receipt-chain.ts';
 import { openReceiptSender } from './receipts/send-receipts.ts';
+import { recoverSuccesses } from './recover-successes.ts';
 import { openReplay } from './replay/open-replay.ts';
 import { openReporting } from './report-job.ts';
 import { openSigners } from './signers/held-signers.ts';
 import { openWithdrawals } from './signers/withdrawals.ts';
 import { openSlotQueue } from './slot-queue.ts';
-import { systemClock } from './system-clock.ts';
 import { placesOf, readAdmission, readIdentity } from './state-folder.ts';
+import { systemClock } from './system-clock.ts';
 import type { Judge, VerifiedOrder } from './verify-job.ts';
 
 export interface Given {
@@ -111,35 +109,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     identity,
     beforeRemoval: () => replay.sync(),
   });
-  for (const { digest, predicate } of receipts.found) {
-    const { person, exit } = predicate;
-    if (
-      predicate.kind !== 'ended' ||
-      predicate.because !== 'exit' ||
-      exit === null ||
-      !('code' in exit) ||
-      exit.code !== 0 ||
-      person === null
-    )
-      continue;
-    const { attempt, variant, profile, started, ended, outputs, stdout, stderr, resources } = predicate;
-    replay.recover(
-      { ...predicate, person },
-      {
-        receipt: digest,
-        attempt,
-        exit,
-        variant,
-        profile,
-        started,
-        ended,
-        outputs,
-        stdout,
-        stderr,
-        resources,
-      },
-    );
-  }
+  recoverSuccesses(receipts.found, replay);
   const withdrawals = await openWithdrawals({
     path: places.withdrawals,
     sets: () => signers.sets,
@@ -165,6 +135,8 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     identity,
     roots,
   });
+
+  const reach = reachServer({ servers: machineFile.servers, tls, expectServer, clock, log });
 
   // What this machine is; orders are compared with these and nothing else.
   const offers = isolation.offers.filter(
@@ -224,14 +196,21 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     isWithdrawn: (order, index, person) => withdrawals.holds(order, index, person),
   });
 
-  const keeper = keepLink({ dial, onOpen, onMessage, onOver, clock, random, log });
+  const keeper = keepLink({
+    dial: reach.dial,
+    onOpen,
+    onMessage: (link, message) => hear(link, message),
+    onOver,
+    clock,
+    random,
+    log,
+  });
+  const asking = askServer(() => keeper.link);
 
   const live = openLiveJobs({
     monotonic: () => clock.monotonic(),
     send: (message) => keeper.link?.send(message),
-    sendLog: async (path, offset, size, bytes) => {
-      await expectDone(ask('POST', `${path}?offset=${offset}`, { stream: bytes, size }), bytes);
-    },
+    sendLog: (path, offset, size, stream) => asking.sendLog(path, offset, { stream, size }),
     isLinked: () => keeper.link !== undefined,
     log,
   });
@@ -253,11 +232,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
           maxBytes: job.verified.order.limits.outputBytes,
           maxFiles: 10_000,
         }),
-        send: (digest, size, open) =>
-          whileMine(job, async () => {
-            const stream = open();
-            await expectDone(ask('PUT', fileRoute(digest), { stream, size }), stream);
-          }),
+        send: (digest, size, open) => whileMine(job, () => asking.sendFile(digest, { stream: open(), size })),
       }),
     faultOfOutputs,
     log,
@@ -267,12 +242,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     folder: isolation.cacheFolder,
     mostBytes: machineFile.cacheBytes,
     now,
-    fetch: async (digest) => {
-      const { status, body } = await ask('GET', fileRoute(digest));
-      if (status === 200) return body;
-      body.resume();
-      throw new AgentError('file.unavailable', `the server answered ${status}`);
-    },
+    fetch: (digest) => asking.fetchFile(digest),
   });
 
   const queue = openSlotQueue<LeasedJob>({
@@ -353,6 +323,27 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     },
   };
 
+  const hear = hearServer({
+    orders,
+    leases,
+    holding,
+    credits,
+    receipts,
+    withdrawals,
+    onLease: (message) => {
+      idleSince = Number.POSITIVE_INFINITY;
+      return handleLease(message, desk);
+    },
+    onSetNamed: async (set) => {
+      if (namesNewerSet(set, signers.sets)) await fetchSets();
+    },
+    onFreshness: async (envelope) => {
+      await signers.takeFreshness(envelope);
+      replay.witness(signers.newestWord);
+    },
+    log,
+  });
+
   let listener: Awaited<ReturnType<typeof listenForServer>> | undefined;
   const over = run();
   return {
@@ -384,7 +375,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
         renewAlways(
           {
             store: tls,
-            ask: renewOverLink,
+            ask: (request) => asking.renewLeaf(request),
             onRenewed: (leaf) => listener?.use(leaf.own),
             clock,
             random,
@@ -410,7 +401,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
   }
 
   async function listen(where: { host: string; port: number }): Promise<void> {
-    const leaf = await currentLeaf(stop.signal);
+    const leaf = await reach.currentLeaf(stop.signal);
     listener = await listenForServer({
       ...where,
       own: leaf.own,
@@ -419,61 +410,6 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
       log,
     });
     log('agent.listens', { port: listener.port });
-  }
-
-  /** Tries the owner's addresses in turn, after making sure of a leaf that holds. */
-  async function dial(signal: AbortSignal): Promise<TLSSocket> {
-    const leaf = await currentLeaf(signal);
-    let failure: unknown = new AgentError('link.refused', 'No server address is known.');
-    for (const server of machineFile.servers) {
-      try {
-        const { socket } = await dialLink({
-          to: addressOf(server),
-          own: leaf.own,
-          expect: expectServer,
-          signal,
-        });
-        return socket;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        failure = error;
-      }
-    }
-    throw failure;
-  }
-
-  async function currentLeaf(signal: AbortSignal): Promise<HeldLeaf> {
-    const { leaf } = tls;
-    if (leaf && leaf.notAfter > now()) return leaf;
-    let failure: unknown;
-    for (const server of machineFile.servers) {
-      try {
-        return await enrolLeaf({
-          open: () => openEnrolment(addressOf(server), signal),
-          expect: expectServer,
-          store: tls,
-          clock,
-          log,
-        });
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw (
-      failure ??
-      new AgentError('link.refused', 'This agent has no certificate and no server address to get one from.')
-    );
-  }
-
-  async function renewOverLink(request: Envelope): Promise<unknown> {
-    const { status, body } = await ask('POST', LINK_ROUTES.certificate, undefined, request);
-    const answer = await readJson(body);
-    if (status !== 200)
-      throw new AgentError(
-        'link.refused',
-        `The server answered ${status} to the renewal: ${JSON.stringify(answer).slice(0, 300)}`,
-      );
-    return answer;
   }
 
   function onOpen(link: Link): void {
@@ -516,70 +452,6 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     log('link.over', { why: reason?.message ?? 'closed here' });
   }
 
-  function onMessage(link: Link, message: FromServer): void {
-    switch (message.is) {
-      case 'welcome':
-        if (message.link !== LINK_VERSION)
-          throw new AgentError(
-            'link.version',
-            `The server speaks version ${message.link} of the link, this agent version ${LINK_VERSION}. Update the older one.`,
-          );
-        return;
-      case 'order':
-        if (orders.size >= MOST_ORDERS)
-          throw new AgentError('link.closed', 'This link has carried its share of orders; a new one begins.');
-        orders.set(message.digest, message.envelope);
-        return;
-      case 'lease':
-        credits.used(message.tasks.length);
-        idleSince = Number.POSITIVE_INFINITY;
-        handleLease(message, desk)
-          .catch((error: unknown) => log('lease.failed_here', { job: message.job, why: reasonOf(error) }))
-          .finally(credits.give);
-        return;
-      case 'renewed':
-        leases.renewed(message.tasks);
-        for (const lost of message.lost) holding.stop(lost, 'lost', 'kill');
-        return;
-      case 'recall':
-        void holding.handBack(message.tasks);
-        return;
-      case 'cancel':
-        void holding.handBack(message.tasks);
-        for (const task of message.tasks) holding.stop(task, 'cancelled', message.how);
-        return;
-      case 'withdraw':
-        void withdrawals
-          .take(message.envelope)
-          .catch((error: unknown) => log('withdrawal.not_kept', { why: reasonOf(error) }));
-        return;
-      case 'accepted':
-        receipts.accepted(message.upTo);
-        for (const { seq, code } of message.refused) log('receipt.refused', { seq, code });
-        return;
-      case 'set':
-        if (namesNewerSet(message.set, signers.sets))
-          void fetchSets().catch((error: unknown) => log('signers.not_fetched', { why: reasonOf(error) }));
-        return;
-      case 'freshness':
-        void signers.takeFreshness(message.envelope).then(() => replay.witness(signers.newestWord));
-        return;
-      case 'drain':
-        credits.stop();
-        void holding.handBack([...leases.tasks].map(plainTask));
-        return;
-      case 'close':
-        log('link.closed_by_server', { code: message.code, detail: message.detail });
-        link.close(
-          new AgentError('link.refused', `The server closed the link: ${message.code}, “${message.detail}”`),
-        );
-        return;
-      case 'ping':
-        link.send({ is: 'pong', n: message.n });
-        return;
-    }
-  }
-
   /** Called forty times a second: what is due by time alone. */
   function tick(): void {
     const at = clock.monotonic();
@@ -603,10 +475,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
   }
 
   async function fetchSets(): Promise<void> {
-    const { status, body } = await ask('GET', `${LINK_ROUTES.sets}?after=${signers.ref.version}`);
-    const answer = await readJson(body);
-    if (status !== 200 || !setsReplyCheck.is(answer))
-      throw new AgentError('link.malformed', `The server answered ${status} when asked for signer sets.`);
+    const answer = await asking.fetchSets(signers.ref.version);
     await signers.follow(answer.sets);
     if (answer.freshness) await signers.takeFreshness(answer.freshness);
     replay.witness(Math.max(signers.sets.newest.set.time, signers.newestWord));
@@ -632,17 +501,6 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
       }
     }
   }
-
-  async function ask(
-    method: string,
-    path: string,
-    body?: { stream: Readable; size: number },
-    json?: unknown,
-  ): Promise<Answer> {
-    const { link } = keeper;
-    if (!link) throw new AgentError('link.closed', 'There is no connection to the server now.');
-    return link.request(method, path, body, json);
-  }
 }
 
 /** A tar that lies is the job's doing; a full disk or a lost link is not. */
@@ -660,40 +518,6 @@ function nameOfSet(envelope: Envelope) {
     }).set;
   } catch {
     return undefined; // its own check says why
-  }
-}
-
-const fileRoute = (digest: string): string => LINK_ROUTES.file.replace(':digest', digest);
-
-async function expectDone(answer: Promise<Answer>, source: Readable): Promise<void> {
-  try {
-    const { status, body } = await answer;
-    const text = await readText(body);
-    if (status < 200 || status > 299)
-      throw new AgentError('file.refused', `The server answered ${status}: ${text.slice(0, 300)}`);
-  } finally {
-    source.destroy();
-  }
-}
-
-async function readText(body: Readable): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > 64 * 1024 * 1024)
-      throw new AgentError('link.malformed', 'The server’s answer is larger than any answer is.');
-    parts.push(chunk);
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
-
-async function readJson(body: Readable): Promise<unknown> {
-  const text = await readText(body);
-  try {
-    return JSON.parse(text);
-  } catch {
-    return { text };
   }
 }
 

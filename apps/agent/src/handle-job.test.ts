@@ -285,10 +285,17 @@ describe('a job on a real agent, by a server that may lie', () => {
     const first = await ended(quick, 1);
     lease(order, 0, 1);
     await server.hear('started', ({ tasks }) => tasks.some(({ job }) => job === order.order.job));
+    const hellos = server.heard.filter(({ is }) => is === 'hello').length;
     server.cut();
     const receipt = await ended(order, 1);
     assert.deepEqual(receipt.exit, { code: 7 });
     server.isAccepting = true;
+    const hello = server.heard.filter(({ is }) => is === 'hello')[hellos];
+    assert.deepEqual(
+      hello?.is === 'hello' && hello.held.map(({ job }) => job).toSorted(),
+      [quick.order.job, order.order.job].toSorted(),
+      'held until its receipt is accepted, as what runs is',
+    );
     assert.ok(
       server.receipts.filter(({ seq }) => seq === first.seq).length >= 2,
       'sent again, because nobody had accepted it',
@@ -315,7 +322,11 @@ describe('a job on a real agent, by a server that may lie', () => {
     const hello = again();
     assert.ok(hello?.is === 'hello', agent.log());
     assert.equal(hello.seq, last);
-    assert.deepEqual(hello.held, []);
+    assert.deepEqual(
+      hello.held.map(({ job }) => job).filter((job) => job === order.order.job),
+      [],
+      'what was killed is not said to be held',
+    );
     lease(order, 0, 1);
     assert.equal((await ended(order, 1)).because, 'replay.attempt_used');
     assert.equal(counted(file), 1);

@@ -113,6 +113,7 @@ export const SetsReply = shape({
   sets: Type.Array(Envelope, { maxItems: 1000 }),
   freshness: orNull(Envelope),
 });
+export type SetsReply = Static<typeof SetsReply>;
 export const setsReplyCheck = check(SetsReply);
 
 /** `POST /link/v1/certificate` with a certificate request; also the answer to a renewal over `writ-enrol/1`. */

@@ -1,0 +1,100 @@
+import { LINK_VERSION } from '@writ/contract';
+import type { Envelope, FromServer } from '@writ/contract';
+import { AgentError } from './agent-error.ts';
+import type { Link } from './connect/link.ts';
+import type { Credits } from './give-credits.ts';
+import type { TaskHolding } from './hold-tasks.ts';
+import { plainTask } from './lease-book.ts';
+import type { LeaseBook } from './lease-book.ts';
+import { reasonOf } from './log.ts';
+import type { Log } from './log.ts';
+import type { ReceiptChain } from './receipts/receipt-chain.ts';
+import type { Withdrawals } from './signers/withdrawals.ts';
+
+export interface HearingParts {
+  /** Orders as they came on this link, by digest. */
+  readonly orders: Map<string, Envelope>;
+  readonly leases: LeaseBook;
+  readonly holding: TaskHolding;
+  readonly credits: Credits;
+  readonly receipts: Pick<ReceiptChain, 'accepted'>;
+  readonly withdrawals: Withdrawals;
+  readonly onLease: (message: Extract<FromServer, { is: 'lease' }>) => Promise<void>;
+  readonly onSetNamed: (set: Extract<FromServer, { is: 'set' }>['set']) => Promise<void>;
+  readonly onFreshness: (envelope: Envelope) => Promise<void>;
+  readonly log: Log;
+}
+
+const MOST_ORDERS = 10_000;
+
+/** What each word of the server sets going. None of it is believed: orders, sets and withdrawals carry their signatures. */
+export function hearServer(parts: HearingParts): (link: Link, message: FromServer) => void {
+  const { orders, leases, holding, credits, receipts, withdrawals, log } = parts;
+
+  return (link, message) => {
+    switch (message.is) {
+      case 'welcome':
+        if (message.link !== LINK_VERSION)
+          throw new AgentError(
+            'link.version',
+            `The server speaks version ${message.link} of the link, this agent version ${LINK_VERSION}. Update the older one.`,
+          );
+        return;
+      case 'order':
+        if (orders.size >= MOST_ORDERS)
+          throw new AgentError('link.closed', 'This link has carried its share of orders; a new one begins.');
+        orders.set(message.digest, message.envelope);
+        return;
+      case 'lease':
+        credits.used(message.tasks.length);
+        parts
+          .onLease(message)
+          .catch((error: unknown) => log('lease.failed_here', { job: message.job, why: reasonOf(error) }))
+          .finally(credits.give);
+        return;
+      case 'renewed':
+        leases.renewed(message.tasks);
+        for (const lost of message.lost) holding.stop(lost, 'lost', 'kill');
+        return;
+      case 'recall':
+        void holding.handBack(message.tasks);
+        return;
+      case 'cancel':
+        void holding.handBack(message.tasks);
+        for (const task of message.tasks) holding.stop(task, 'cancelled', message.how);
+        return;
+      case 'withdraw':
+        void withdrawals
+          .take(message.envelope)
+          .catch((error: unknown) => log('withdrawal.not_kept', { why: reasonOf(error) }));
+        return;
+      case 'accepted':
+        receipts.accepted(message.upTo);
+        for (const { seq, code } of message.refused) log('receipt.refused', { seq, code });
+        return;
+      case 'set':
+        void parts
+          .onSetNamed(message.set)
+          .catch((error: unknown) => log('signers.not_fetched', { why: reasonOf(error) }));
+        return;
+      case 'freshness':
+        void parts
+          .onFreshness(message.envelope)
+          .catch((error: unknown) => log('signers.freshness_not_kept', { why: reasonOf(error) }));
+        return;
+      case 'drain':
+        credits.stop();
+        void holding.handBack([...leases.tasks].map(plainTask));
+        return;
+      case 'close':
+        log('link.closed_by_server', { code: message.code, detail: message.detail });
+        link.close(
+          new AgentError('link.refused', `The server closed the link: ${message.code}, “${message.detail}”`),
+        );
+        return;
+      case 'ping':
+        link.send({ is: 'pong', n: message.n });
+        return;
+    }
+  };
+}
