@@ -84,6 +84,14 @@ describe('with-node', () => {
     assert.equal(ended.output, `brought say.mjs a b --flag\n${join(root, 'node_modules/.bin/node')}\n`);
   });
 
+  test('lets processes share what they compiled, in a place of the checkout or the one that is set', async () => {
+    bringNode(`echo "$NODE_COMPILE_CACHE"`);
+    const ended = await run('say.mjs');
+    assert.equal(ended.output, `${join(root, 'node_modules/.cache/compile')}\n`);
+    const wished = await runWith({ NODE_COMPILE_CACHE: '/elsewhere' }, 'say.mjs');
+    assert.equal(wished.output, '/elsewhere\n');
+  });
+
   test('passes arguments and the exit code', async () => {
     writeFileSync(
       join(root, 'end.mjs'),
@@ -150,7 +158,17 @@ describe('with-node', () => {
   }
 
   function run(...argv: string[]): Promise<Ended> {
+    return runWith({}, ...argv);
+  }
+
+  function runWith(more: NodeJS.ProcessEnv, ...argv: string[]): Promise<Ended> {
     const env = { ...process.env, PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}` };
-    return runProgram([process.execPath, 'scripts/with-node.mjs', ...argv], { cwd: root, minutes: 1, env });
+    // This test may have been started by the program that it is about.
+    delete env['NODE_COMPILE_CACHE'];
+    return runProgram([process.execPath, 'scripts/with-node.mjs', ...argv], {
+      cwd: root,
+      minutes: 1,
+      env: { ...env, ...more },
+    });
   }
 });
