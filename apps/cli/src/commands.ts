@@ -23,7 +23,7 @@ const JOB_OPTIONS = [
   ['--attempts <number>', 'how often a task may start, lost starts included (3)'],
   ['--retry-on-failure', 'use the attempts also when the job itself fails'],
   ['--once', 'one attempt on one agent, named by its key: starts at most once under any server'],
-  ['--profile <profile>', 'least isolation: strict, user or bare (strict)'],
+  ['--profile <profile>', 'least isolation: strict, user or bare (user; agents give the most that they can)'],
   ['--network', "let the job use the network where the machine's owner allows it"],
   ['--not-after <duration>', 'how long the job may still start (run: 24h, submit: 7d)'],
 ] as const;

@@ -93,7 +93,7 @@ export function buildOrder(wish: OrderWish, by: OrderedBy): Order {
       logRate: null,
       cancelGraceSeconds: DEFAULTS.cancelGraceSeconds,
     },
-    profile: wish.profile ?? 'strict',
+    profile: wish.profile ?? DEFAULTS.profile,
     network: wish.network ?? false,
     runAs: null,
     machine: {

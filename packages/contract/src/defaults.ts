@@ -11,6 +11,8 @@ export const DEFAULTS = {
   agentPort: 7411,
   queue: 'default',
   project: 'default',
+  /** The least isolation that an order asks for. An agent gives the most that it measured. */
+  profile: 'user',
   maxAttempts: 3,
   leaseSeconds: 30,
   runNotAfterSeconds: DAY,

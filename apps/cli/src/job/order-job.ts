@@ -1,6 +1,6 @@
 import { allOf, buildOrder, findAgent, submitJob, verifyAdmissions } from '@writ/client';
 import { collectInputs, uploadFiles } from '@writ/client/node';
-import type { Envelope, JobView } from '@writ/contract';
+import { DEFAULTS, type Envelope, type JobView } from '@writ/contract';
 import { type HeldSets, newId, type OpenedOrder, openOrder, setRef, signOrder } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import type { Session } from '../session/open-session.ts';
@@ -83,7 +83,7 @@ async function chooseFreeAgent({ client }: Session, sets: HeldSets, wish: JobWis
   );
   const queue = wish.order.queue ?? 'default';
   const labels = wish.order.labels ?? [];
-  const profile = wish.order.profile ?? 'strict';
+  const profile = wish.order.profile ?? DEFAULTS.profile;
   const levels = ['bare', 'user', 'strict'];
   let second: string | undefined;
   for await (const agent of allOf((asked) => client.listAgents(asked))) {

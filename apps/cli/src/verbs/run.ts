@@ -224,6 +224,7 @@ class TellProgress {
   readonly #call: Call;
   readonly #ordered: OrderedJob;
   #isTold = false;
+  #isWarned = false;
 
   constructor(call: Call, ordered: OrderedJob) {
     this.#call = call;
@@ -250,6 +251,9 @@ class TellProgress {
       output.progress(
         `job ${job.id.slice(0, 8)}… ${succeeded} of ${job.tasks} done, ${running} running${failed + refused > 0 ? `, ${failed + refused} failed` : ''}`,
       );
+    } else if (job.waitsFor === 'no_agent' && !this.#isWarned) {
+      this.#isWarned = true;
+      output.note(`job ${job.id} waits: ${WAITS.no_agent} · see: writ agent list`);
     } else if (!this.#isTold && job.state === 'waiting' && job.waitsFor !== null) {
       output.progress(`job ${job.id.slice(0, 8)}… waits: ${WAITS[job.waitsFor]}`);
     }
