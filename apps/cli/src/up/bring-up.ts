@@ -8,6 +8,7 @@ import type { HeldSets } from '@writ/trust';
 import { CliError, type CliCode } from '../cli-error.ts';
 import { openSocketPath } from '../session/socket-path.ts';
 import type { Surroundings } from '../surroundings.ts';
+import { lastWords } from './last-words.ts';
 import { ownAgentFolder } from './own-agent-folder.ts';
 import type { Places } from './places.ts';
 import { noteRunning, readRunning } from './running-file.ts';
@@ -140,13 +141,13 @@ async function waitFor<T>(
 
 async function notReady(what: string, how: string, log: string): Promise<CliError> {
   const text = await readFile(log, 'utf8').catch(() => '');
-  const last = text.trim().split('\n').slice(-3).join('\n    ');
+  const last = lastWords(text);
   const code: CliCode = text.slice(-4000).includes('listen.port_busy') ? 'listen.port_busy' : 'up.not_ready';
   const next =
     code === 'listen.port_busy' ? 'Stop it, or choose others: --port, --agent-port' : `See its log: ${log}`;
   return new CliError(
     code,
-    `${what.charAt(0).toUpperCase()}${what.slice(1)} did not become ready. ${how}${last ? `\n    ${last}` : ''}`,
+    `${what.charAt(0).toUpperCase()}${what.slice(1)} did not become ready. ${how}${last && ` ${last}`}`,
     next,
   );
 }

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { CliError } from '../cli-error.ts';
 import type { Surroundings } from '../surroundings.ts';
+import { lastWords } from './last-words.ts';
 import type { Places } from './places.ts';
 import type { Detached } from './start-detached.ts';
 
@@ -26,10 +27,10 @@ export async function followAgentLog(
     const text = (await readFile(agentLog).catch(() => Buffer.alloc(0))).subarray(from).toString('utf8');
     if (text.includes('link.opened')) break;
     if (ended !== undefined || now() > until) {
-      const last = text.trim().split('\n').slice(-3).join('\n    ');
+      const last = lastWords(text);
       throw new CliError(
         'up.not_ready',
-        `The agent did not connect. ${ended ?? `It gave no sign within ${mostWaitMs / 1000} s.`}${last ? `\n    ${last}` : ''}`,
+        `The agent did not connect. ${ended ?? `It gave no sign within ${mostWaitMs / 1000} s.`}${last && ` ${last}`}`,
         `See its log: ${agentLog}`,
       );
     }
