@@ -69,6 +69,42 @@ describe('the cache of inputs', () => {
     }
   });
 
+  it('fetches anew what was changed on the disk, in this process or before it began', async () => {
+    const data = file('some data');
+    const program = file('a program', { mode: 'executable', path: 'b' });
+    const blobs = [hex(data.digest), hex(program.digest), `${hex(program.digest)}.x`];
+    await (await open()).bring(list(data, program));
+    for (const cache of [await open(), await open()]) {
+      await cache.bring(list(data, program));
+      for (const name of blobs) writeFileSync(join(folder, name), 'SOME DATA', { mode: 0o600 });
+      await cache.bring(list(data, program));
+      assert.deepEqual(
+        blobs.map((name) => readFileSync(join(folder, name), 'utf8')),
+        ['some data', 'a program', 'a program'],
+      );
+      for (const name of blobs) rmSync(join(folder, name));
+      await cache.bring(list(data, program));
+      // For the next program to find.
+      writeFileSync(join(folder, blobs[0] ?? ''), 'changed!!');
+    }
+    await (await open()).bring(list(data));
+    assert.equal(readFileSync(join(folder, hex(data.digest)), 'utf8'), 'some data');
+    const fetched = asked.length;
+    const again = await open();
+    for (let times = 0; times < 3; times += 1) await again.bring(list(data, program));
+    assert.equal(asked.length, fetched);
+  });
+
+  it('has nothing left of a changed blob that cannot be had again', async () => {
+    const cache = await open();
+    const data = file('some data');
+    await cache.bring(list(data));
+    served.set(data.digest, Buffer.from('SOME DATA'));
+    writeFileSync(join(folder, hex(data.digest)), 'same size');
+    await assert.rejects(cache.bring(list(data)), { code: 'input.digest_wrong' });
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
   it('says when the server has no such file, or the order another size', async () => {
     const cache = await open();
     const data = file('some data');

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { copyFile, chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { inputManifestCheck } from '@writ/contract';
@@ -15,7 +15,7 @@ export interface CachePlace {
   readonly now: () => number;
 }
 
-/** Inputs by digest: a blob is there whole and right, or not at all. */
+/** Inputs by digest: a blob is there whole and right, or not at all. One that is found changed is thrown away and fetched anew. */
 export interface BlobCache {
   /** Check 12: every input is here, byte for byte. @throws TrustError `input.…` */
   bring(inputs: Inputs): Promise<readonly InputFile[]>;
@@ -36,13 +36,23 @@ export async function openBlobCache({ folder, fetch, mostBytes, now }: CachePlac
   const nameOf = (digest: string, mode: InputFile['mode']): string =>
     digest.slice('sha256:'.length) + (mode === 'executable' ? '.x' : '');
 
-  const isThere = (name: string): boolean => {
+  const isThere = async (name: string): Promise<boolean> => {
     const blob = blobs.get(name);
-    if (blob) blob.used = now();
-    return blob !== undefined;
+    if (!blob) return false;
+    blob.used = now();
+    const face = await faceOf(join(folder, name));
+    if (face !== undefined && face === blob.verified) return true;
+    if (face !== undefined && (await digestOfFile(join(folder, name))) === digestNamed(name)) {
+      blob.verified = face;
+      return true;
+    }
+    blobs.delete(name);
+    bytes -= blob.size;
+    await rm(join(folder, name), { force: true });
+    return false;
   };
   const shelve = async (name: string, size: number): Promise<void> => {
-    blobs.set(name, { size, used: now() });
+    blobs.set(name, { size, used: now(), verified: await faceOf(join(folder, name)) });
     bytes += size;
     for (const [old, blob] of [...blobs].toSorted(([, a], [, b]) => a.used - b.used)) {
       if (bytes <= mostBytes || blob.used > now() - IN_USE) return;
@@ -90,7 +100,9 @@ export async function openBlobCache({ folder, fetch, mostBytes, now }: CachePlac
     mode,
   }: Pick<InputFile, 'digest' | 'size' | 'mode'>): Promise<void> => {
     const plain = nameOf(digest, 'file');
-    if (!isThere(plain)) await once(plain, () => download(digest, size, plain));
+    await once(plain, async () => {
+      if (!(await isThere(plain))) await download(digest, size, plain);
+    });
     // The digest alone does not bind the size that the order names.
     if (blobs.get(plain)?.size !== size)
       throw refuse(
@@ -99,8 +111,8 @@ export async function openBlobCache({ folder, fetch, mostBytes, now }: CachePlac
       );
     if (mode === 'file') return;
     const executable = nameOf(digest, 'executable');
-    if (isThere(executable)) return;
     await once(executable, async () => {
+      if (await isThere(executable)) return;
       await copyExecutable(
         join(folder, plain),
         join(folder, executable),
@@ -181,6 +193,24 @@ function readManifest(text: string, inputs: Extract<Inputs, { is: 'manifest' }>)
 interface Blob {
   readonly size: number;
   used: number;
+  /** What the file looked like when its digest was last compared; undefined: not since this program began. */
+  verified: string | undefined;
+}
+
+const digestNamed = (name: string): string => `sha256:${name.slice(0, 64)}`;
+
+/** Other bytes have another face; a link more or less, as each run makes, has not. Undefined: no file. */
+async function faceOf(path: string): Promise<string | undefined> {
+  const found = await lstat(path, { bigint: true }).catch(() => undefined);
+  return found?.isFile() ? `${found.ino}.${found.size}.${found.mtimeNs}` : undefined;
+}
+
+async function digestOfFile(path: string): Promise<string> {
+  const running = startDigest();
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  for await (const chunk of file.createReadStream({ highWaterMark: 1_048_576 }))
+    running.update(chunk as Buffer);
+  return running.digest();
 }
 
 /** What is on the shelf; half-written parts of an earlier process are removed. */
@@ -191,7 +221,7 @@ async function readBlobs(folder: string): Promise<Map<string, Blob>> {
     if (!SHELF.test(name)) await rm(path, { force: true });
     else {
       const { size, atimeMs } = await stat(path);
-      blobs.set(name, { size, used: atimeMs });
+      blobs.set(name, { size, used: atimeMs, verified: undefined });
     }
   }
   return blobs;
