@@ -228,6 +228,27 @@ describe('leases', { timeout: 120_000 }, () => {
     await agent.close();
   });
 
+  test('an agent that stopped a task because its lease was over has lost it, and the task is tried again', async () => {
+    const late = await connected('late', { megaflops: 99_000 });
+    const { order } = await submit();
+    const lease = await late.lease();
+    late.send({
+      is: 'receipts',
+      receipts: [
+        {
+          envelope: late.receipt(lease, { because: 'lost', exit: { signal: 'SIGKILL' } }),
+          stdout: null,
+          stderr: null,
+        },
+      ],
+    });
+    assert.deepEqual((await late.next('accepted')).refused, []);
+    const again = await late.lease();
+    assert.deepEqual([again.job, again.attempt], [order.job, 2]);
+    await finish(late, again);
+    await late.close();
+  });
+
   test('after a restart the agent says what it holds, gets its full length, and its result counts', async () => {
     const agent = await connected('patient', { megaflops: 99_000 });
     const { order } = await submit();

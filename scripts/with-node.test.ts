@@ -162,7 +162,10 @@ describe('with-node', () => {
   }
 
   function runWith(more: NodeJS.ProcessEnv, ...argv: string[]): Promise<Ended> {
-    const env = { ...process.env, PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}` };
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`,
+    };
     // This test may have been started by the program that it is about.
     delete env['NODE_COMPILE_CACHE'];
     return runProgram([process.execPath, 'scripts/with-node.mjs', ...argv], {

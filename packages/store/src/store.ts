@@ -324,7 +324,7 @@ export interface JobStore {
     job: string,
     page: PageAsked & { readonly index?: number; readonly onlyAccepted?: boolean },
   ): Promise<Page<ReceiptRecord>>;
-  readReceipt(digest: string): Promise<ReceiptRecord | null>;
+  readReceipt(job: string, index: number, digest: string): Promise<ReceiptRecord | null>;
   /** Tasks with a row that changed after that number, oldest change first: an event stream resumes here. A change number is never split, so there may be more than `limit`. */
   listChanges(job: string, afterChange: number, limit: number): Promise<readonly TaskRecord[]>;
   newestChange(): Promise<number>;
@@ -367,8 +367,8 @@ export interface ReceiptOffered extends LeaseRef {
   readonly envelope: Envelope;
   /** Position in the agent's chain. */
   readonly seq: number;
-  /** `adopted` receipts carry the outcome that they adopt. */
-  readonly outcome: 'succeeded' | 'failed' | 'refused' | 'cancelled';
+  /** `adopted` receipts carry the outcome that they adopt; `lost` is the agent's own word that its lease was over. */
+  readonly outcome: 'succeeded' | 'failed' | 'refused' | 'cancelled' | 'lost';
   readonly because: EndReason | RefusalCode;
   readonly exit: Exit | null;
   readonly started: number | null;

@@ -246,6 +246,6 @@ function toOffer({ predicate, digest, offered, known }: Judged, fault: string | 
 
 function outcomeOf(predicate: ReceiptPredicate, because: EndReason | RefusalCode): ReceiptOffered['outcome'] {
   if (predicate.kind === 'refused') return 'refused';
-  if (because === 'cancelled') return 'cancelled';
+  if (because === 'cancelled' || because === 'lost') return because;
   return hasSucceeded(predicate) ? 'succeeded' : 'failed';
 }

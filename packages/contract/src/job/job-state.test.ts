@@ -57,9 +57,6 @@ test('a non-zero exit is retried only when asked for, a lost attempt always whil
   assert.equal(afterAttempt(lost, 2, rule), 'waiting');
   assert.equal(afterAttempt(lost, 3, rule), 'failed');
   assert.equal(afterAttempt(lost, 1, { ...rule, isOnce: true, maxAttempts: 1 }), 'unknown');
-  // The agent's own word that it stopped the attempt when its lease was over.
-  assert.equal(afterAttempt({ outcome: 'failed', because: 'lost' }, 2, rule), 'waiting');
-  assert.equal(afterAttempt({ outcome: 'failed', because: 'lost' }, 3, rule), 'failed');
 });
 
 test('a refusal that any agent would repeat ends the task at once', () => {

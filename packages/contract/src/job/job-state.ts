@@ -118,10 +118,7 @@ export function afterAttempt(end: AttemptEnd, attempt: number, rule: RetryRule):
       if (rule.isOnce) return 'unknown';
       return isAttemptLeft ? 'waiting' : 'failed';
     case 'failed':
-      return isAttemptLeft && (rule.retryOnFailure || isNotTheJobs(end.because)) ? 'waiting' : 'failed';
+      // An agent that could not isolate it is not the job's fault.
+      return isAttemptLeft && (rule.retryOnFailure || end.because === 'sandbox') ? 'waiting' : 'failed';
   }
 }
-
-/** An agent that could not isolate it, or stopped it because its lease was over. */
-const isNotTheJobs = (because: EndReason | RefusalCode): boolean =>
-  because === 'sandbox' || because === 'lost';

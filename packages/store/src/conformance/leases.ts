@@ -152,7 +152,10 @@ export function testLeases(make: MakeDatabase): void {
         [receipts.items.length, receipts.items.filter((item) => item.isAccepted).length],
         [6, 1],
       );
-      assert.deepEqual((await store.jobs.readReceipt(late.digest))?.envelope, late.envelope);
+      assert.deepEqual(
+        (await store.jobs.readReceipt(id('late'), late.index, late.digest))?.envelope,
+        late.envelope,
+      );
     }),
   );
 
@@ -192,7 +195,10 @@ export function testLeases(make: MakeDatabase): void {
     withStore(make, async (store) => {
       const stray = receipt('one', { job: id('nowhere'), index: 0, attempt: 1, token: { epoch: 1, n: 1 } });
       assert.equal((await store.leases.accept([stray], at(12)))[0]?.is, 'stale');
-      assert.equal((await store.jobs.readReceipt(stray.digest))?.isAccepted, false);
+      assert.equal(
+        (await store.jobs.listReceipts(id('nowhere'), { after: null, limit: 10 })).items.length,
+        0,
+      );
     }),
   );
 
@@ -274,6 +280,34 @@ export function testLeases(make: MakeDatabase): void {
         leasesOf(await claim(store, 'one', 3, 13)).map((lease) => lease.attempt),
         [2, 2],
       );
+    }),
+  );
+
+  test(
+    'an agent that says that its lease was over has lost the attempt, and done nothing',
+    withStore(make, async (store) => {
+      await store.jobs.submit(newJob('again'), at(10));
+      await store.jobs.submit(newJob('once', { isOnce: true, maxAttempts: 1 }), at(10));
+      const leases = leasesOf(await claim(store, 'one', 2, 11));
+      const offered = leases.map((lease) =>
+        receipt('one', lease, { outcome: 'lost', because: 'lost', exit: null }),
+      );
+      assert.deepEqual(
+        (await store.leases.accept(offered, at(12))).map((answer) => [answer.is, answer.state]),
+        [
+          ['accepted', 'waiting'],
+          ['accepted', 'unknown'],
+        ],
+      );
+      assert.deepEqual(
+        (await store.jobs.listAttempts(id('again'), 0)).map(({ attempt, outcome }) => [attempt, outcome]),
+        [[1, 'lost']],
+      );
+      assert.deepEqual(
+        leasesOf(await claim(store, 'two', 2, 13)).map((lease) => lease.attempt),
+        [2],
+      );
+      assert.equal((await store.trust.readAgent(identity('one')))?.tasksDone, 0);
     }),
   );
 

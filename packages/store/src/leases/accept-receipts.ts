@@ -6,6 +6,9 @@ import type { ReceiptTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';
 
+/** Jobs are numbered from 1: receipts for none are kept here. */
+const NO_JOB = 0;
+
 /** Stores every receipt, and lets those of present leases end their tasks. The same receipt again gets the same answer. */
 export async function acceptReceipts(
   write: Write,
@@ -13,17 +16,18 @@ export async function acceptReceipts(
   by: By,
 ): Promise<readonly ReceiptAnswer[]> {
   if (receipts.length === 0) return [];
-  const known = await readKnown(write, receipts);
   const changes = new JobChanges(write, by);
-  const tasks = await loadHeld(changes, receipts);
   const jobs = await changes.loadJobsById(receipts.map((receipt) => receipt.job));
+  const jobOf = (receipt: ReceiptOffered): number => jobs.get(receipt.job)?.seq ?? NO_JOB;
+  const known = await readKnown(write, receipts, jobOf);
+  const tasks = await loadHeld(changes, receipts);
   const fresh: { receipt: ReceiptOffered; answer: ReceiptAnswer; job: number }[] = [];
   const answers = receipts.map((receipt, at) => {
     const before = known.get(receipt.digest);
     if (before) return { ...before, seq: receipt.seq, isDuplicate: true, state: null };
     const answer = judge(changes, receipt, tasks[at]);
     known.set(receipt.digest, answer);
-    fresh.push({ receipt, answer, job: jobs.get(receipt.job)?.seq ?? 0 });
+    fresh.push({ receipt, answer, job: jobOf(receipt) });
     if (answer.is !== 'accepted')
       write.audit.add(
         by,
@@ -57,14 +61,17 @@ function judge(changes: JobChanges, receipt: ReceiptOffered, task: TaskTable | u
 async function readKnown(
   write: Write,
   receipts: readonly ReceiptOffered[],
+  jobOf: (receipt: ReceiptOffered) => number,
 ): Promise<Map<string, ReceiptAnswer>> {
   const batch = write.words.batch(
-    { digest: 'text' },
-    receipts.map((receipt) => [receipt.digest]),
+    { job: 'integer', idx: 'integer', attempt: 'integer' },
+    receipts.map((receipt) => [jobOf(receipt), receipt.index, receipt.attempt]),
   );
   const found = await sql<{ digest: string; is_accepted: number; code: string | null }>`
     select receipt.digest, receipt.is_accepted, receipt.code from ${batch} cross join receipt
-    where receipt.digest = batch.digest`.execute(write.db);
+    where receipt.job = batch.job and receipt.idx = batch.idx and receipt.attempt = batch.attempt`.execute(
+    write.db,
+  );
   return new Map(
     found.rows.map(({ digest, is_accepted, code }) => {
       const is = is_accepted === 1 ? 'accepted' : code === 'lease.stale' ? 'stale' : 'refused';
@@ -107,7 +114,8 @@ async function creditAgents(
   for (const { receipt, answer } of fresh) {
     const credit = credits.get(receipt.identity) ?? { seq: 0, done: 0 };
     credit.seq = Math.max(credit.seq, receipt.seq);
-    if (answer.is === 'accepted' && receipt.outcome !== 'refused') credit.done += 1;
+    if (answer.is === 'accepted' && receipt.outcome !== 'refused' && receipt.outcome !== 'lost')
+      credit.done += 1;
     credits.set(receipt.identity, credit);
   }
   const batch = write.words.batch(
@@ -140,5 +148,5 @@ const RECEIPT: RowShape = {
     received: 'integer',
     envelope: 'text',
   } satisfies Record<keyof ReceiptTable, ColumnKind>,
-  key: ['digest'],
+  key: ['job', 'idx', 'attempt', 'digest'],
 };
