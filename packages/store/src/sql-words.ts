@@ -20,11 +20,11 @@ export interface SqlWords {
   batch(columns: Columns, rows: Rows): RawBuilder<unknown>;
   /** One statement for all rows where each statement travels, one prepared statement where it does not. */
   insertRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
-  /** Inserts, or replaces what the columns name. */
-  putRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
   updateRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
   /** Stands at the end of a select whose rows the same transaction will change. */
   readonly lockRows: RawBuilder<unknown>;
+  /** The type of whole numbers up to 2^53. */
+  readonly wholeNumber: 'integer' | 'bigint';
   /** Stands at the end of a table that is kept in the order of its primary key. */
   readonly keptInKeyOrder: RawBuilder<unknown>;
 }

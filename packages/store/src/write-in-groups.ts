@@ -89,7 +89,15 @@ export function writeInGroups(
 
   function transact(operations: readonly WriteOperation<unknown>[]): Promise<[unknown[], Set<string>]> {
     return db.transaction().execute(async (transaction) => {
-      const write: Write = { db: transaction, words, audit: new AuditNotes(), changedJobs: new Set() };
+      const write: Write = {
+        db: transaction,
+        words,
+        audit: new AuditNotes(),
+        changedJobs: new Set(),
+        jobs: new Map(),
+        tasks: new Map(),
+        change: null,
+      };
       const results: unknown[] = [];
       for (const operation of operations) results.push(await operation(write));
       await appendAudit(write);

@@ -64,6 +64,12 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
     serve(socket) {
       const source = socket.remoteAddress ?? '';
       socket.on('error', () => {});
+      // Also one that is refused: who does not close its side would be kept for ever.
+      const stop = clock.after(CONVERSATION_MS, () => socket.destroy());
+      socket.on('close', () => {
+        stop();
+        open.delete(socket);
+      });
       if (open.size >= MOST_AT_ONCE || isTooOften(source)) {
         socket.end(
           lineOf({
@@ -75,11 +81,6 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
         return;
       }
       open.add(socket);
-      const stop = clock.after(CONVERSATION_MS, () => socket.destroy());
-      socket.on('close', () => {
-        stop();
-        open.delete(socket);
-      });
       converse(socket, source).catch((error: unknown) => {
         if (socket.destroyed) return;
         const isRefusal = error instanceof TrustError;

@@ -71,7 +71,6 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
     );
 
   const appendChunk: KeptFiles['append'] = async (digest, chunk, { offset, total }) => {
-    if ((await sizeOf(digest)) === total) return { offset: total, isWhole: true };
     const path = uploadPath(digest);
     const here = await uploadedOf(digest);
     if (here !== offset) {

@@ -284,15 +284,22 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
       );
       if (known.length === 0) throw new ServerError('not_found', 'You hold no task that could have outputs.');
       const most = Math.max(...known.map(({ order }) => order.limits.outputBytes));
-      const size =
-        (await files.sizeOf(digest)) ??
-        (await files.receive(digest, request.body as AsyncIterable<Uint8Array>, { most }));
+      const strange = await projectsWithout(digest, new Set(known.map(({ order }) => order.project)));
+      if (strange.length === 0) return await reply.code(204).send();
+      // Also when the bytes are here for others: a digest alone is no proof of having them.
+      const size = await files.receive(digest, request.body as AsyncIterable<Uint8Array>, { most });
       const by = { actor: `agent:${member.name}`, source, now: clock.now() };
-      for (const project of new Set(known.map(({ order }) => order.project)))
-        await store.files.addFile({ digest, size }, project, by);
+      for (const project of strange) await store.files.addFile({ digest, size }, project, by);
       return await reply.code(204).send();
     },
   );
+
+  const projectsWithout = async (digest: string, projects: ReadonlySet<string>): Promise<string[]> => {
+    const without: string[] = [];
+    for (const project of projects)
+      if ((await store.files.listKnown([digest], project)).length === 0) without.push(project);
+    return without;
+  };
 
   const LogParams = shape({
     job: Id,
@@ -321,11 +328,14 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
         stream: params.stream,
       };
       const offset = Number((request.query as { offset: string }).offset);
-      const known = linkOf(findConnection(request)).holds(name.job, name.index, name.attempt)
-        ? await orders.find(name.job)
-        : null;
+      const held = linkOf(findConnection(request));
+      const isHeld = held.holds(name.job, name.index, name.attempt);
+      const known = isHeld ? await orders.find(name.job) : null;
       if (!known) throw new ServerError('not_found', 'You hold no such task.');
       const bytes = await readBounded(request.body as AsyncIterable<Uint8Array>, LOG_CHUNK_BYTES);
+      // Asked again: while the bytes came, its receipt may have sealed the log.
+      if (!(await held.begin(name.job, name.index, name.attempt)))
+        throw new ServerError('not_found', 'You hold no such task.');
       const size = await logs.append(
         name,
         offset,

@@ -53,6 +53,11 @@ export interface LiveLink {
   cancel(tasks: readonly LeasedTask[], how: 'terminate' | 'kill'): void;
   lose(tasks: readonly { readonly job: string; readonly index: number }[]): void;
   holds(job: string, index: number, attempt: number): boolean;
+  /**
+   * Whoever has a log to send has started: otherwise the task could be handed back, and its next agent would find this
+   * log under its own attempt. @returns false when it does not hold the task (any more).
+   */
+  begin(job: string, index: number, attempt: number): Promise<boolean>;
   /** Whether one of its tasks belongs to this job: its inputs may be fetched. */
   holdsJob(job: string): boolean;
   jobs(): readonly string[];
@@ -368,6 +373,12 @@ export function openLiveLink(
         send({ is: 'cancel', tasks: stopped.slice(at, at + SEEN_AGAIN).map(plain), how });
     },
     holds: (job, index, attempt) => tasks.get(`${job}.${index}`)?.attempt === attempt,
+    begin: async (job, index, attempt) => {
+      const mine = tasks.get(`${job}.${index}`);
+      if (mine?.attempt !== attempt) return false;
+      if (!mine.isStarted) await started([plain(mine)]);
+      return link.holds(job, index, attempt);
+    },
     holdsJob: (job) => [...tasks.values()].some((task) => task.job === job),
     jobs: () => [...new Set([...tasks.values()].map((task) => task.job))],
 

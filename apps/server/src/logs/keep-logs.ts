@@ -126,6 +126,10 @@ export function keepLogs(folder: string): KeptLogs {
           const handle = await open(path, 'a', 0o600);
           try {
             await handle.appendFile(fresh);
+          } catch (error) {
+            // A part of it may be there: what is on the disk counts.
+            writing.delete(path);
+            throw error;
           } finally {
             await handle.close();
           }

@@ -56,6 +56,8 @@ export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
       const { free } = await parts.freeBytes();
       if (free < total - offset)
         throw new ServerError('storage.full', `There are ${free} bytes free on the disk of this server.`);
+      // Sent to its end before: the answer may have been lost.
+      if (await isKnown(digest)) return await reply.header('upload-offset', total).code(204).send();
       const now = await files.append(digest, chunk, { offset, total });
       if (now.isWhole)
         await store.files.addFile({ digest, size: total }, PROJECT, byOf(request.caller, clock));

@@ -50,7 +50,7 @@ async function* follow(
           at = task.change;
           text += eventText(at, { is: 'task', task: await taskView(parts, order, task, nameOf) });
           if (!withReceipts || task.receipt === null) continue;
-          const receipt = await store.jobs.readReceipt(task.receipt);
+          const receipt = await store.jobs.readReceipt(id, task.index, task.receipt);
           if (receipt) text += eventText(at, { is: 'receipt', receipt: receiptView(receipt) });
         }
         if (text !== '') yield text;

@@ -40,13 +40,13 @@ export function addLogRoutes(app: FastifyInstance, parts: PeopleParts): void {
         .type('application/octet-stream')
         .header('content-disposition', 'attachment');
       if (query.follow === '1')
-        return sendGrowing(reply, 'application/octet-stream', follow(parts, name, offset));
-      void reply.header('content-length', Math.max(0, (await logs.sizeOf(name)) - offset));
-      return await reply.send(
-        Readable.from(bounded(logs.read(name, offset), Math.max(0, (await logs.sizeOf(name)) - offset)), {
-          objectMode: false,
-        }),
-      );
+        return sendGrowing(request, reply, 'application/octet-stream', (signal) =>
+          follow(parts, name, offset, signal),
+        );
+      // Asked once: a log may have grown a moment later.
+      const size = Math.max(0, (await logs.sizeOf(name)) - offset);
+      void reply.header('content-length', size);
+      return await reply.send(Readable.from(bounded(logs.read(name, offset), size), { objectMode: false }));
     },
   );
 }
@@ -66,9 +66,10 @@ async function* follow(
   { store, logs, clock }: PeopleParts,
   name: LogName,
   from: number,
+  signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   let at = from;
-  for (;;) {
+  while (!signal.aborted) {
     // Whether it has ended is asked before the last look.
     const task = await store.jobs.readTask(name.job, name.index);
     const isOver = !task || hasEnded(task.state) || task.attempt > name.attempt;

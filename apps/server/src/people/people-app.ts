@@ -14,6 +14,8 @@ import { parseStrictJson } from './strict-json.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller;
+    /** Rejects when the caller may not ask for this any more. */
+    askAgain: () => Promise<void>;
   }
 }
 
@@ -74,6 +76,7 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
   );
 
   app.decorateRequest('caller');
+  app.decorateRequest('askAgain');
   app.addHook('onRoute', (route) => {
     checkPolicy(route, ['anyone', 'member', 'administrator', 'socket']);
     onRoute({
@@ -91,8 +94,11 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
       'writ-request': request.id,
     });
     request.caller = NOBODY;
-    request.caller = await findCaller(request.raw);
-    allow(request.routeOptions.config.policy ?? 'member', request.caller);
+    request.askAgain = async () => {
+      request.caller = await findCaller(request.raw);
+      allow(request.routeOptions.config.policy ?? 'member', request.caller);
+    };
+    await request.askAgain();
   });
 
   const answerProblem = (error: unknown, requestId: string): Problem => {

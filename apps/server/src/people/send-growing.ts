@@ -1,12 +1,18 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Answers with what goes on being made. The head is sent at once: there may be nothing to say for a long time. */
+const ASK_AGAIN_MS = 2_000;
+
+/**
+ * Answers with what goes on being made. The head is sent at once: there may be nothing to say for a long time. The signal
+ * fires when the reader has gone, or may not read on: a token can be revoked while its answer goes on.
+ */
 export function sendGrowing(
+  request: FastifyRequest,
   reply: FastifyReply,
   type: string,
-  chunks: AsyncIterable<string | Uint8Array>,
+  make: (signal: AbortSignal) => AsyncIterable<string | Uint8Array>,
 ): FastifyReply {
   const headers = reply.getHeaders();
   reply.hijack();
@@ -14,7 +20,18 @@ export function sendGrowing(
     if (value !== undefined) reply.raw.setHeader(name, value);
   reply.raw.setHeader('content-type', type);
   reply.raw.flushHeaders();
-  pipeline(Readable.from(chunks, { objectMode: false }), reply.raw).catch(() => {
+  const over = new AbortController();
+  const asking = setInterval(() => {
+    request.askAgain().catch(() => over.abort());
+  }, ASK_AGAIN_MS);
+  asking.unref();
+  reply.raw.once('close', () => {
+    clearInterval(asking);
+    over.abort();
+  });
+  pipeline(Readable.from(make(over.signal), { objectMode: false }), reply.raw, {
+    signal: over.signal,
+  }).catch(() => {
     // The reader has gone, or the server stops: nobody is left to be told.
     reply.raw.destroy();
   });

@@ -14,7 +14,7 @@ import { StoreError } from '../store-error.ts';
 import type { JobTable, LostAttemptTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';
 import { countsOf, restSize } from './job-record.ts';
-import { takeNumber } from './take-number.ts';
+import { changeNumber } from './take-number.ts';
 
 /**
  * The jobs and tasks that one operation changes. Every change of state goes through `move`, which keeps the counters
@@ -23,10 +23,10 @@ import { takeNumber } from './take-number.ts';
 export class JobChanges {
   readonly #write: Write;
   readonly #by: By;
-  readonly #jobs = new Map<number, JobTable>();
-  readonly #tasks = new Map<string, TaskTable>();
   readonly #changed = new Set<JobTable | TaskTable>();
   readonly #lost: LostAttemptTable[] = [];
+  /** Tasks that have no row yet. */
+  readonly #fresh = new Set<TaskTable>();
 
   constructor(write: Write, by: By) {
     this.#write = write;
@@ -34,7 +34,7 @@ export class JobChanges {
   }
 
   async loadJobs(seqs: Iterable<number>): Promise<void> {
-    const missing = [...new Set(seqs)].filter((seq) => !this.#jobs.has(seq));
+    const missing = [...new Set(seqs)].filter((seq) => !this.#write.jobs.has(seq));
     if (missing.length === 0) return;
     const batch = this.#write.words.batch(
       { seq: 'integer' },
@@ -44,27 +44,32 @@ export class JobChanges {
       select job.* from ${batch} cross join job where job.seq = batch.seq ${this.#write.words.lockRows}`.execute(
       this.#write.db,
     );
-    for (const row of found.rows) this.#jobs.set(row.seq, row);
+    for (const row of found.rows) this.holdJob(row);
   }
 
   /** Those of the named jobs that there are, by id. */
   async loadJobsById(ids: Iterable<string>): Promise<ReadonlyMap<string, JobTable>> {
+    const held = new Map([...this.#write.jobs.values()].map((job) => [job.id, job]));
+    const missing = [...new Set(ids)].filter((id) => !held.has(id));
+    if (missing.length === 0) return held;
     const batch = this.#write.words.batch(
       { id: 'text' },
-      [...new Set(ids)].map((id) => [id]),
+      missing.map((id) => [id]),
     );
     const found = await sql<JobTable>`
       select job.* from ${batch} cross join job where job.id = batch.id ${this.#write.words.lockRows}`.execute(
       this.#write.db,
     );
-    for (const row of found.rows) if (!this.#jobs.has(row.seq)) this.#jobs.set(row.seq, row);
-    return new Map(found.rows.map((row) => [row.id, this.job(row.seq)]));
+    for (const row of found.rows) held.set(row.id, this.holdJob(row));
+    return held;
   }
 
   async loadTasks(keys: readonly { readonly job: number; readonly idx: number }[]): Promise<void> {
+    const missing = keys.filter(({ job, idx }) => !this.task(job, idx));
+    if (missing.length === 0) return;
     const batch = this.#write.words.batch(
       { job: 'integer', idx: 'integer' },
-      keys.map(({ job, idx }) => [job, idx]),
+      missing.map(({ job, idx }) => [job, idx]),
     );
     const found = await sql<TaskTable>`
       select task.* from ${batch} cross join task
@@ -75,25 +80,28 @@ export class JobChanges {
   }
 
   job(seq: number): JobTable {
-    const job = this.#jobs.get(seq);
+    const job = this.#write.jobs.get(seq);
     if (!job) throw new StoreError('store.impossible', `Job ${seq} was not loaded.`);
     return job;
   }
 
   task(job: number, idx: number): TaskTable | undefined {
-    return this.#tasks.get(`${job}.${idx}`);
+    return this.#write.tasks.get(`${job}.${idx}`);
   }
 
-  holdJob(row: JobTable): void {
-    if (!this.#jobs.has(row.seq)) this.#jobs.set(row.seq, row);
+  holdJob(row: JobTable): JobTable {
+    const held = this.#write.jobs.get(row.seq);
+    if (held) return held;
+    this.#write.jobs.set(row.seq, row);
+    return row;
   }
 
   /** Takes a row that the caller has read. */
   hold(row: TaskTable): TaskTable {
     const key = `${row.job}.${row.idx}`;
-    const held = this.#tasks.get(key);
+    const held = this.#write.tasks.get(key);
     if (held) return held;
-    this.#tasks.set(key, row);
+    this.#write.tasks.set(key, row);
     return row;
   }
 
@@ -101,7 +109,7 @@ export class JobChanges {
   takeFromRest(job: JobTable, idx: number): TaskTable {
     if (idx < job.next_index)
       throw new StoreError('store.impossible', `Task ${job.id}.${idx} has a row already.`);
-    return this.hold({
+    const task = this.hold({
       job: job.seq,
       idx,
       state: job.rest,
@@ -119,6 +127,8 @@ export class JobChanges {
       receipt: null,
       change: 0,
     });
+    this.#fresh.add(task);
+    return task;
   }
 
   move(task: TaskTable, to: TaskState, because: string | null, words = ''): void {
@@ -196,7 +206,7 @@ export class JobChanges {
 
   async save(): Promise<void> {
     if (this.#changed.size === 0) return;
-    const change = await takeNumber(this.#write, 'change');
+    const change = await changeNumber(this.#write);
     const jobs: JobTable[] = [];
     const tasks: TaskTable[] = [];
     for (const row of this.#changed) {
@@ -213,6 +223,7 @@ export class JobChanges {
     if (tasks.length > 0) await this.#saveTasks(tasks);
     if (this.#lost.length > 0) await this.#saveLost();
     this.#changed.clear();
+    this.#fresh.clear();
     this.#lost.length = 0;
   }
 
@@ -232,11 +243,12 @@ export class JobChanges {
   }
 
   async #saveTasks(tasks: readonly TaskTable[]): Promise<void> {
-    await this.#write.words.putRows(
-      this.#write.db,
-      TASK_CHANGES,
-      tasks.map((task) => TASK_COLUMNS.map((column) => task[column])),
-    );
+    const { db, words } = this.#write;
+    const rowsOf = (some: readonly TaskTable[]) =>
+      some.map((task) => TASK_COLUMNS.map((column) => task[column]));
+    const fresh = tasks.filter((task) => this.#fresh.has(task));
+    await words.insertRows(db, TASK_CHANGES, rowsOf(fresh));
+    await words.updateRows(db, TASK_CHANGES, rowsOf(tasks.filter((task) => !this.#fresh.has(task))));
   }
 
   async #saveLost(): Promise<void> {

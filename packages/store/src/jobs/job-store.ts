@@ -66,14 +66,14 @@ export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobSto
     listTasks: (job, asked) => listTasks(reader, job, asked),
     listAttempts: (job, index) => listAttempts(reader, job, index),
     listReceipts: (job, asked) => listReceipts(reader, job, asked),
-    readReceipt: (digest) => readReceipt(reader, digest),
+    readReceipt: (job, index, digest) => readReceipt(reader, job, index, digest),
     listChanges: async (job, after, limit) => {
       // A change number is never split between two answers: whoever resumes after it would miss the rest.
       const found = await sql<TaskTable>`
         select * from task where job = (select seq from job where id = ${job}) and change > ${after} and change <= (
           select max(change) from (
             select change from task where job = (select seq from job where id = ${job}) and change > ${after}
-            order by change limit ${boundedLimit(limit)}) as first)
+            order by change limit ${sql.lit(boundedLimit(limit))}) as first)
         order by change, idx`.execute(reader);
       return found.rows.map((row) => taskRecord(job, row));
     },

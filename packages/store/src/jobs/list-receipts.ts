@@ -4,7 +4,7 @@ import { boundedLimit, pageOf, readCursor } from '../cursors.ts';
 import type { Page, PageAsked, ReceiptRecord } from '../store.ts';
 import type { ReceiptTable, Tables } from '../tables.ts';
 
-type Row = ReceiptTable & { id: string | null };
+type Row = ReceiptTable & { id: string };
 
 /** In order of index, then attempt. */
 export async function listReceipts(
@@ -24,9 +24,15 @@ export async function listReceipts(
   return pageOf(found.rows, limit, receiptRecord, (row) => [row.idx, row.attempt, row.digest]);
 }
 
-export async function readReceipt(db: Kysely<Tables>, digest: string): Promise<ReceiptRecord | null> {
+export async function readReceipt(
+  db: Kysely<Tables>,
+  job: string,
+  index: number,
+  digest: string,
+): Promise<ReceiptRecord | null> {
   const found = await sql<Row>`
-    select receipt.*, job.id from receipt left join job on job.seq = receipt.job where receipt.digest = ${digest}`.execute(
+    select receipt.*, job.id from receipt join job on job.seq = receipt.job
+    where receipt.job = (select seq from job where id = ${job}) and receipt.idx = ${index} and receipt.digest = ${digest}`.execute(
     db,
   );
   const row = found.rows[0];
@@ -36,7 +42,7 @@ export async function readReceipt(db: Kysely<Tables>, digest: string): Promise<R
 function receiptRecord(row: Row): ReceiptRecord {
   return {
     digest: row.digest,
-    job: row.id ?? '',
+    job: row.id,
     index: row.idx,
     attempt: row.attempt,
     token: { epoch: row.token_epoch, n: row.token_n },

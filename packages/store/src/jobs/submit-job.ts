@@ -5,7 +5,7 @@ import type { ColumnKind, RowShape } from '../sql-words.ts';
 import type { CountColumns, JobTable } from '../tables.ts';
 import type { Write } from '../write.ts';
 import { jobRecord } from './job-record.ts';
-import { takeNumber } from './take-number.ts';
+import { changeNumber, takeNumber } from './take-number.ts';
 
 /** Same id and digest: the same answer. A job of a million tasks is one row. */
 export async function submitJob(write: Write, job: NewJob, by: By): Promise<SubmitAnswer> {
@@ -43,7 +43,7 @@ export async function submitJob(write: Write, job: NewJob, by: By): Promise<Subm
     ended: job.size === 0 ? by.now : null,
     state: job.size === 0 ? 'succeeded' : 'waiting',
     next_token: 1,
-    change: await takeNumber(write, 'change'),
+    change: await changeNumber(write),
     n_waiting: job.size,
     n_leased: 0,
     n_running: 0,
@@ -59,6 +59,7 @@ export async function submitJob(write: Write, job: NewJob, by: By): Promise<Subm
   await sql`insert into job_order (job, envelope, command) values (${row.seq}, ${JSON.stringify(job.envelope)}, ${command})`.execute(
     write.db,
   );
+  write.jobs.set(row.seq, row);
   write.audit.add(by, 'job.submitted', job.id, `${job.size} tasks, order ${job.digest}`);
   write.changedJobs.add(job.id);
   return { is: 'added', job: jobRecord({ ...row, command }) };

@@ -15,11 +15,10 @@ export async function claimTasks(write: Write, asked: ClaimAsked): Promise<reado
   const max = Math.min(asked.max, MAX_TASKS);
   if (max <= 0 || asked.classes.length === 0) return [];
   await ripen(write, asked.by.now);
-  const jobs = await findJobs(write, asked, max);
+  const changes = new JobChanges(write, asked.by);
+  const jobs = await findJobs(write, changes, asked, max);
   if (jobs.length === 0) return [];
 
-  const changes = new JobChanges(write, asked.by);
-  for (const job of jobs) changes.holdJob(job);
   const cameBack = await loadCameBack(write, changes, jobs, max);
   const epoch = await readEpoch(write);
   const until = asked.by.now + Math.round(asked.leaseSeconds * 1000);
@@ -43,14 +42,34 @@ async function ripen(write: Write, now: number): Promise<void> {
   );
 }
 
-async function findJobs(write: Write, asked: ClaimAsked, max: number): Promise<JobTable[]> {
-  const look = Math.min(FIRST_LOOK, max);
-  const first = await lookInClasses(write, asked, look);
-  const isCut = first.some((jobs) => jobs.length === look);
+/** What decides whose turn it is. */
+type Turn = Pick<JobTable, 'seq' | 'priority' | 'n_waiting'>;
+
+/** As many jobs, oldest first, as have work for so many tasks. */
+async function findJobs(
+  write: Write,
+  changes: JobChanges,
+  asked: ClaimAsked,
+  max: number,
+): Promise<JobTable[]> {
+  const turns = await findTurns(write, asked, max);
+  let tasks = 0;
+  const wanted = turns.filter((turn) => {
+    const isWanted = tasks < max;
+    tasks += turn.n_waiting;
+    return isWanted;
+  });
+  await changes.loadJobs(wanted.map((turn) => turn.seq));
+  return wanted.map((turn) => changes.job(turn.seq));
+}
+
+async function findTurns(write: Write, asked: ClaimAsked, max: number): Promise<Turn[]> {
+  const first = await lookInClasses(write, asked, FIRST_LOOK);
+  const isCut = first.some((jobs) => jobs.length === FIRST_LOOK);
   const merged = first.flat().sort(byTurn);
-  if (!isCut || look === max) return merged;
+  if (!isCut || FIRST_LOOK >= max) return merged;
   // Behind the last job seen of a class there may be others that come first.
-  const certain = first.filter((jobs) => jobs.length === look).map((jobs) => jobs[look - 1]);
+  const certain = first.filter((jobs) => jobs.length === FIRST_LOOK).map((jobs) => jobs[FIRST_LOOK - 1]);
   const surely = merged.filter((job) =>
     certain.every((last) => last !== undefined && byTurn(job, last) <= 0),
   );
@@ -58,22 +77,24 @@ async function findJobs(write: Write, asked: ClaimAsked, max: number): Promise<J
   return tasks >= max ? surely : (await lookInClasses(write, asked, max)).flat().sort(byTurn);
 }
 
-const byTurn = (a: JobTable, b: JobTable): number => b.priority - a.priority || a.seq - b.seq;
+const byTurn = (a: Turn, b: Turn): number => b.priority - a.priority || a.seq - b.seq;
 
-async function lookInClasses(write: Write, asked: ClaimAsked, limit: number): Promise<JobTable[][]> {
+async function lookInClasses(write: Write, asked: ClaimAsked, least: number): Promise<Turn[][]> {
   const excluded = asked.excluded ?? [];
   const batch = write.words.batch(
     { id: 'text' },
     excluded.map((id) => [id]),
   );
   const others = excluded.length === 0 ? sql`` : sql`and id not in (select batch.id from ${batch})`;
-  const found: JobTable[][] = [];
+  // A limit that is a parameter makes SQLite plan the statement anew each time; few texts are kept.
+  const limit = sql.lit(2 ** Math.ceil(Math.log2(least)));
+  const found: Turn[][] = [];
   for (const id of asked.classes) {
-    const jobs = await sql<JobTable>`
-      select * from job
+    const turns = await sql<Turn>`
+      select seq, priority, n_waiting from job
       where class = ${id} and n_waiting > 0 and is_ready = 1 and not_after > ${asked.by.now} ${others}
       order by class, priority desc, seq limit ${limit} ${write.words.lockRows}`.execute(write.db);
-    found.push(jobs.rows);
+    found.push(turns.rows);
   }
   return found;
 }

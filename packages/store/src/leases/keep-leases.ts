@@ -52,6 +52,7 @@ export async function renewLeases(
   const lost: LeaseRef[] = [];
   const cancelAsked: (LeaseRef & { how: CancelHow })[] = [];
   const keys: [number, number][] = [];
+  const until = by.now + Math.round(leaseSeconds * 1000);
   for (const [at, ref] of tasks.entries()) {
     const task = held[at];
     if (!task || (task.lease_until ?? 0) <= by.now) {
@@ -60,10 +61,10 @@ export async function renewLeases(
     }
     kept.push(leaseRef(ref));
     keys.push([task.job, task.idx]);
+    task.lease_until = until;
     if (task.cancel_how !== null) cancelAsked.push({ ...leaseRef(ref), how: task.cancel_how as CancelHow });
   }
   if (keys.length > 0) {
-    const until = by.now + Math.round(leaseSeconds * 1000);
     const batch = write.words.batch({ job: 'integer', idx: 'integer' }, keys);
     await sql`update task set lease_until = ${until} from ${batch} where task.job = batch.job and task.idx = batch.idx`.execute(
       write.db,

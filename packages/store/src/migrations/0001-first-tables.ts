@@ -2,11 +2,10 @@ import { type Kysely, type CreateTableBuilder, sql } from 'kysely';
 import { TASK_STATES } from '@writ/contract';
 import type { SqlWords } from '../sql-words.ts';
 
-const integer = 'bigint';
-
 export const firstTables = (words: SqlWords) => ({
   async up(db: Kysely<unknown>): Promise<void> {
-    const table = (name: string, ...columns: string[]) => addColumns(db.schema.createTable(name), columns);
+    const addTo = addColumnsWith(words.wholeNumber);
+    const table = (name: string, ...columns: string[]) => addTo(db.schema.createTable(name), columns);
 
     await table('counter', 'name text key', 'value integer').execute();
     await sql`insert into counter (name, value) values ('job', 0), ('change', 0), ('class', 0)`.execute(db);
@@ -138,7 +137,7 @@ export const firstTables = (words: SqlWords) => ({
     await sql`create index job_by_project on job (project, seq)`.execute(db);
     await table('job_order', 'job integer key', 'envelope text', 'command text').execute();
 
-    await addColumns(db.schema.createTable('task'), [
+    await addTo(db.schema.createTable('task'), [
       'job integer',
       'idx integer',
       'state text',
@@ -164,7 +163,7 @@ export const firstTables = (words: SqlWords) => ({
     await sql`create index task_lease on task (lease_until) where lease_until is not null`.execute(db);
     await sql`create index task_holder on task (identity) where lease_until is not null`.execute(db);
     await sql`create index task_change on task (job, change)`.execute(db);
-    await addColumns(db.schema.createTable('lost_attempt'), [
+    await addTo(db.schema.createTable('lost_attempt'), [
       'job integer',
       'token_epoch integer',
       'token_n integer',
@@ -196,14 +195,14 @@ export const firstTables = (words: SqlWords) => ({
       'received integer',
       'envelope text',
     ).execute();
-    await sql`create unique index receipt_by_digest on receipt (digest)`.execute(db);
-    await sql`create index receipt_by_task on receipt (job, idx, attempt)`.execute(db);
+    // Digests have no order: an index that began with them would be written all over.
+    await sql`create unique index receipt_by_task on receipt (job, idx, attempt, digest)`.execute(db);
 
     await table('file', 'digest text key', 'size integer', 'last_used integer').execute();
-    await addColumns(db.schema.createTable('file_project'), ['digest text', 'project text', 'added integer'])
+    await addTo(db.schema.createTable('file_project'), ['digest text', 'project text', 'added integer'])
       .addPrimaryKeyConstraint('file_project_key', ['digest', 'project'])
       .execute();
-    await addColumns(db.schema.createTable('file_use'), ['job text', 'digest text'])
+    await addTo(db.schema.createTable('file_use'), ['job text', 'digest text'])
       .addPrimaryKeyConstraint('file_use_key', ['job', 'digest'])
       .execute();
     await sql`create index file_use_by_digest on file_use (digest)`.execute(db);
@@ -244,12 +243,13 @@ export const firstTables = (words: SqlWords) => ({
 type Table = CreateTableBuilder<string, string>;
 
 /** `name type`, with `?` for columns that may be null and `key` for the primary key. */
-function addColumns(builder: Table, columns: readonly string[]): Table {
-  return columns.reduce((made, line) => {
-    const [name = '', type = '', key] = line.split(' ');
-    const isNullable = type.endsWith('?');
-    return made.addColumn(name, type.startsWith('integer') ? integer : 'text', (column) =>
-      key ? column.primaryKey().notNull() : isNullable ? column : column.notNull(),
-    );
-  }, builder);
-}
+const addColumnsWith =
+  (wholeNumber: SqlWords['wholeNumber']) =>
+  (builder: Table, columns: readonly string[]): Table =>
+    columns.reduce((made, line) => {
+      const [name = '', type = '', key] = line.split(' ');
+      const isNullable = type.endsWith('?');
+      return made.addColumn(name, type.startsWith('integer') ? wholeNumber : 'text', (column) =>
+        key ? column.primaryKey().notNull() : isNullable ? column : column.notNull(),
+      );
+    }, builder);

@@ -13,7 +13,6 @@ export const sqliteWords: SqlWords = {
     return sql`(select ${sql.join(picked)} from json_each(${JSON.stringify(rows)})) as batch`;
   },
   insertRows: (db, shape, rows) => run(db, insertText(shape), rows),
-  putRows: (db, shape, rows) => run(db, putText(shape), rows),
   updateRows: (db, shape, rows) =>
     run(
       db,
@@ -22,6 +21,8 @@ export const sqliteWords: SqlWords = {
     ),
   // One writer: whatever it reads in its transaction nobody else changes.
   lockRows: sql``,
+  // As a primary key it is the row's own number, and needs no index beside the table.
+  wholeNumber: 'integer',
   keptInKeyOrder: sql`without rowid`,
 };
 
@@ -35,11 +36,6 @@ const othersOf = (shape: RowShape) => columnsOf(shape).slice(shape.key.length);
 function insertText(shape: RowShape): string {
   const columns = columnsOf(shape);
   return `insert into ${shape.table} (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})`;
-}
-
-function putText(shape: RowShape): string {
-  const sets = othersOf(shape).map((column) => `${column} = excluded.${column}`);
-  return `${insertText(shape)} on conflict (${shape.key.join(', ')}) do update set ${sets.join(', ')}`;
 }
 
 function updateText(shape: RowShape): string {
