@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -102,15 +103,55 @@ test('without bubblewrap only the account is changed, and the line says so', () 
 });
 
 test('a block of accounts is taken once, kept for its state folder, and can be given back', () => {
-  const blocks = join(folder, 'blocks');
-  const first = takeUidBlock('/state/a', blocks);
+  const [blocks, a, b, c] = ['blocks', 'a', 'b', 'c'].map((name) => join(folder, 'accounts', name));
+  for (const state of [a!, b!, c!]) mkdirSync(state, { recursive: true });
+  const first = takeUidBlock(a!, blocks);
   assert.equal(first, 1_900_000_000);
-  assert.equal(takeUidBlock('/state/b', blocks), 1_900_000_064);
-  assert.equal(takeUidBlock('/state/a', blocks), first);
-  giveBackUidBlock('/state/a', blocks);
-  assert.equal(takeUidBlock('/state/c', blocks), first);
-  assert.deepEqual(readdirSync(blocks).sort(), ['0', '1']);
-  assert.equal(statSync(join(blocks, '0')).mode & 0o777, 0o600);
+  assert.equal(takeUidBlock(b!, blocks), 1_900_000_064);
+  assert.equal(takeUidBlock(a!, blocks), first);
+  giveBackUidBlock(a!, blocks);
+  assert.equal(takeUidBlock(c!, blocks), first);
+  assert.deepEqual(readdirSync(blocks!).sort(), ['0', '1', 'lock.db']);
+  assert.equal(statSync(join(blocks!, '0')).mode & 0o777, 0o600);
+});
+
+test('a block whose state folder is gone is free again, unless something still runs under it', (t) => {
+  const [blocks, a, b, c] = ['blocks', 'a', 'b', 'c'].map((name) => join(folder, 'gone', name));
+  for (const state of [a!, b!, c!]) mkdirSync(state, { recursive: true });
+  const [first, second] = [takeUidBlock(a!, blocks), takeUidBlock(b!, blocks)];
+  rmSync(b!, { recursive: true });
+  if (isRoot) {
+    const left = spawn('/bin/sleep', ['60'], { uid: second + 3, gid: second + 3, stdio: 'ignore' });
+    t.after(() => left.kill('SIGKILL'));
+    assert.equal(takeUidBlock(c!, blocks), second + 64, 'a process that was left keeps its accounts');
+    giveBackUidBlock(c!, blocks);
+    rmSync(a!, { recursive: true });
+    assert.equal(takeUidBlock(c!, blocks), first);
+  } else assert.equal(takeUidBlock(c!, blocks), second);
+});
+
+test('programs that start at the same time get different blocks', async () => {
+  const blocks = join(folder, 'race', 'blocks');
+  const program = `import { takeUidBlock } from ${JSON.stringify(join(import.meta.dirname, 'take-uid-block.ts'))};
+    console.log(takeUidBlock(process.argv[1], ${JSON.stringify(blocks)}));`;
+  const states = Array.from({ length: 4 }, (_, n) => join(folder, 'race', String(n)));
+  // Left by a folder that is gone, so that all four want the same.
+  mkdirSync(blocks, { recursive: true });
+  writeFileSync(join(blocks, '0'), join(folder, 'race', 'never'));
+  const taken = await Promise.all(
+    states.map(async (state) => {
+      mkdirSync(state);
+      const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program, state], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const [text] = await Promise.all([child.stdout.setEncoding('utf8').toArray(), once(child, 'exit')]);
+      return Number(text.join(''));
+    }),
+  );
+  assert.deepEqual(
+    taken.toSorted((x, y) => x - y),
+    [0, 1, 2, 3].map((block) => 1_900_000_000 + block * 64),
+  );
 });
 
 const agentProgram = `import { readFileSync, writeFileSync } from 'node:fs';
