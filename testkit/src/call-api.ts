@@ -33,7 +33,8 @@ export async function callApi(
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   const bytes = Buffer.concat(chunks);
-  const isJson = /json/.test(response.headers['content-type'] ?? '');
+  // The answer to HEAD tells of a body that it does not have.
+  const isJson = method !== 'HEAD' && /json/.test(response.headers['content-type'] ?? '');
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
