@@ -2,6 +2,7 @@ import type { Envelope } from '@writ/contract';
 import type { AdmissionRecord, By, InviteRecord, Store } from '@writ/store';
 import { type Admitted, judgeAdmission, TrustError } from '@writ/trust';
 import type { Cluster } from './cluster.ts';
+import type { Members } from './members.ts';
 
 /** Takes a signer's word that a machine is an agent, once: through an invite, or by hand. */
 export type Admit = (
@@ -29,7 +30,7 @@ const REFUSALS = {
   ],
 } as const;
 
-export function admitWith(store: Store, cluster: Cluster): Admit {
+export function admitWith(store: Store, cluster: Cluster, members: Members): Admit {
   return async (envelope, invite, by) => {
     const admitted = judgeAdmission(envelope, invite?.envelope ?? null, cluster.sets());
     const { digest, identity, name, supersedes } = admitted;
@@ -37,7 +38,11 @@ export function admitWith(store: Store, cluster: Cluster): Admit {
       { digest, identity, name, invite: admitted.invite, supersedes, envelope },
       by,
     );
-    if ('admission' in answer) return { admitted, record: answer.admission };
+    if ('admission' in answer) {
+      const before = supersedes === null ? null : await store.trust.readAdmission(supersedes);
+      if (before && before.identity !== identity) members.evict(before.identity);
+      return { admitted, record: answer.admission };
+    }
     const [code, message] = REFUSALS[answer.is];
     throw new TrustError(code, message);
   };

@@ -89,7 +89,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const removed = await removeOldUploads(paths.files, clock.now() - UPLOAD_REST_MS);
     if (removed > 0) log('note', 'uploads.removed', { removed });
     const counters = { orders: 0, receipts: 0 };
-    const admit = admitWith(store, cluster);
+    const admit = admitWith(store, cluster, members);
     const giveLeaf = giveLeafWith({ store, clock, log, cluster, members, certificates });
     const started = clock.now();
     // Nobody could renew while this server was away: every open lease begins again.

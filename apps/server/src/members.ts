@@ -1,5 +1,5 @@
 import type { MayActNow, PeerIdentity } from '@writ/trust/certificates';
-import { type Admitted, judgeAdmission } from '@writ/trust';
+import { type Admitted, type HeldSets, judgeAdmission } from '@writ/trust';
 import type { LeafRecord, Store } from '@writ/store';
 import type { Cluster } from './cluster.ts';
 
@@ -12,6 +12,9 @@ export interface Members {
   /** Still the same as at the beginning of the connection? */
   mayStillAct(member: Member): true | 'revoked' | 'banned';
   stop(identity: string, name: string): void;
+  /** Its machine has joined again under another identity key, perhaps with the same name. */
+  evict(identity: string): void;
+  isStopped(identity: string): boolean;
   revoke(serial: string): void;
   /** Told at once, so that open connections can be closed. */
   onStopped(listener: (identity: string) => void): void;
@@ -37,8 +40,27 @@ export async function openMembers(store: Store, cluster: Cluster): Promise<Membe
     if (agent && agent.state !== 'evicted') stoppedNames.add(agent.name);
   }
 
+  let seen: HeldSets | null = null;
+  let removed: ReadonlySet<string> = new Set();
+  /** Whom the signers have removed, in any version: no word of this server lets them act again. */
+  const removedNow = (): ReadonlySet<string> => {
+    const sets = cluster.sets();
+    if (sets !== seen) {
+      seen = sets;
+      removed = new Set(sets.chain.flatMap((held) => held.set.agentsRemoved.map((agent) => agent.identity)));
+    }
+    return removed;
+  };
+  const isStopped = (identity: string): boolean => stopped.has(identity) || removedNow().has(identity);
+  const tell = (identity: string): void => {
+    for (const listener of listeners) listener(identity);
+  };
+  cluster.onSet(() => {
+    for (const identity of removedNow()) tell(identity);
+  });
+
   const leafAnswer = (leaf: LeafRecord): true | 'revoked' | 'superseded' | 'banned' => {
-    if (stopped.has(leaf.identity)) return 'banned';
+    if (isStopped(leaf.identity)) return 'banned';
     if (leaf.state === 'revoked' || revoked.has(leaf.serial)) return 'revoked';
     return leaf.state === 'replaced' ? 'superseded' : true;
   };
@@ -61,15 +83,20 @@ export async function openMembers(store: Store, cluster: Cluster): Promise<Membe
     },
 
     mayStillAct: ({ identity, serial }) => {
-      if (stopped.has(identity)) return 'banned';
+      if (isStopped(identity)) return 'banned';
       return revoked.has(serial) ? 'revoked' : true;
     },
 
     stop(identity, name) {
       stopped.add(identity);
       stoppedNames.add(name);
-      for (const listener of listeners) listener(identity);
+      tell(identity);
     },
+    evict(identity) {
+      stopped.add(identity);
+      tell(identity);
+    },
+    isStopped,
     revoke: (serial) => void revoked.add(serial),
     onStopped: (listener) => void listeners.push(listener),
   };

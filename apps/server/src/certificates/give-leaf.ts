@@ -46,7 +46,7 @@ export function giveLeafWith(parts: {
         'request.not_admitted',
         'Nobody has admitted this identity key. Ask for an invite (writ invite), then writ join.',
       );
-    if (agent.state !== 'active')
+    if (agent.state !== 'active' || members.isStopped(request.identity))
       throw new TrustError(
         'request.banned',
         `${agent.name} was banned from this cluster${agent.reason ? `: ${agent.reason}` : ''}.`,

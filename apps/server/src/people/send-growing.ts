@@ -1,18 +1,18 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 
 const ASK_AGAIN_MS = 2_000;
+type Growing = AsyncIterable<string | Uint8Array>;
 
 /**
  * Answers with what goes on being made. The head is sent at once: there may be nothing to say for a long time. The signal
  * fires when the reader has gone, or may not read on: a token can be revoked while its answer goes on.
  */
 export function sendGrowing(
-  request: FastifyRequest,
   reply: FastifyReply,
   type: string,
-  make: (signal: AbortSignal) => AsyncIterable<string | Uint8Array>,
+  made: Growing | ((signal: AbortSignal) => Growing),
 ): FastifyReply {
   const headers = reply.getHeaders();
   reply.hijack();
@@ -22,16 +22,15 @@ export function sendGrowing(
   reply.raw.flushHeaders();
   const over = new AbortController();
   const asking = setInterval(() => {
-    request.askAgain().catch(() => over.abort());
+    reply.request.askAgain().catch(() => over.abort());
   }, ASK_AGAIN_MS);
   asking.unref();
   reply.raw.once('close', () => {
     clearInterval(asking);
     over.abort();
   });
-  pipeline(Readable.from(make(over.signal), { objectMode: false }), reply.raw, {
-    signal: over.signal,
-  }).catch(() => {
+  const chunks = typeof made === 'function' ? made(over.signal) : made;
+  pipeline(Readable.from(chunks, { objectMode: false }), reply.raw, { signal: over.signal }).catch(() => {
     // The reader has gone, or the server stops: nobody is left to be told.
     reply.raw.destroy();
   });
