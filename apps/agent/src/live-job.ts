@@ -62,6 +62,7 @@ export function openLiveJobs(parts: LiveParts): LiveJobs {
     const of = (stream: 'stdout' | 'stderr', onBytes?: (bytes: Buffer) => void): LogTail =>
       tailLog({
         path: (stream === 'stdout' ? job.running?.stdoutFile : job.running?.stderrFile) ?? '',
+        mostBytes: job.verified.order.limits.logBytes,
         send: (offset, size, bytes) => parts.sendLog(pathOf(stream), offset, size, bytes),
         ...(onBytes ? { onBytes } : {}),
       });

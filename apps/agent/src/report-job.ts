@@ -192,7 +192,10 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
     }
   } catch (error) {
     // The lease ended before logs or outputs were with the server: what is not there cannot stand.
-    const [stdout, stderr] = await Promise.all([digestOnly(files.stdoutFile), digestOnly(files.stderrFile)]);
+    const [stdout, stderr] = await Promise.all([
+      digestOnly(job, files.stdoutFile),
+      digestOnly(job, files.stderrFile),
+    ]);
     return { because: 'lost', detail: reasonOf(error).slice(0, 1000), outputs: [], stdout, stderr };
   }
 }
@@ -213,18 +216,20 @@ async function wholeLog(
   tail: LogTail,
   parts: ReportingParts,
 ): Promise<WholeLog> {
-  const short = readShortLog(path);
+  const short = readShortLog(path, mostOf(job));
   if ('digest' in short && tail.sent === 0) return short;
   // Nobody waits for the log of a lease that is over.
-  if (job.stop === 'lost') return digestOnly(path);
+  if (job.stop === 'lost') return digestOnly(job, path);
   await parts.whileMine(job, () => tail.push(short.size));
   return 'digest' in short ? { ...short, inline: null } : readLongLog(path, short.size);
 }
 
-async function digestOnly(path: string): Promise<WholeLog> {
-  const short = readShortLog(path);
+async function digestOnly(job: LeasedJob, path: string): Promise<WholeLog> {
+  const short = readShortLog(path, mostOf(job));
   return 'digest' in short ? { ...short, inline: null } : readLongLog(path, short.size);
 }
+
+const mostOf = ({ verified }: LeasedJob): number => verified.order.limits.logBytes;
 
 const plainLog = ({ digest, size }: WholeLog) => ({ digest, size });
 

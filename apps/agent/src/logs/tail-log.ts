@@ -11,6 +11,8 @@ export interface LogTail {
 
 export interface TailPlace {
   readonly path: string;
+  /** A job may write more than it may before it is stopped: nobody takes what comes after so many bytes. */
+  readonly mostBytes: number;
   /** Appends these bytes at this offset on the server; resolves when it has them. */
   readonly send: (offset: number, size: number, bytes: Readable) => Promise<void>;
   /** Sees each new chunk of the live log: progress lines are found there. */
@@ -21,7 +23,7 @@ const CHUNK = 4 * 1024 * 1024;
 const SEEN_AT_ONCE = 64 * 1024;
 
 /** Follows one log file of a running attempt. */
-export function tailLog({ path, send, onBytes }: TailPlace): LogTail {
+export function tailLog({ path, mostBytes, send, onBytes }: TailPlace): LogTail {
   let sent = 0;
   let seen = 0;
   let turn: Promise<void> = Promise.resolve();
@@ -42,7 +44,7 @@ export function tailLog({ path, send, onBytes }: TailPlace): LogTail {
     }
   };
   const pushNow = async (most?: number): Promise<void> => {
-    const size = most ?? statSync(path).size;
+    const size = Math.min(most ?? statSync(path).size, mostBytes);
     await look(size);
     while (sent < size) {
       const count = Math.min(CHUNK, size - sent);
