@@ -131,6 +131,12 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       });
       assert.equal(end.reason, 'memory_limit');
       assert.ok(end.memoryPeakBytes > 48e6, String(end.memoryPeakBytes));
+      if (kind !== 'strict') return;
+      const text = 'node -e "const a=[];for(;;)a.push(Buffer.alloc(4e6,1))"; echo $?; exit 0';
+      const survived = await it.run(['/bin/sh', '-c', text], {
+        limits: { ...usualLimits, memoryBytes: 96e6 },
+      });
+      assert.deepEqual([survived.end.reason, survived.end.code, survived.out], ['memory_limit', 0, '137\n']);
     });
 
     test('holds a fork bomb, while the slot beside it goes on', async () => {

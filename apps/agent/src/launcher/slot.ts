@@ -384,12 +384,13 @@ export class Slot {
     const end = (reason: EndReason): RunEnd => ({ ...nothingRan, ...byShell, reason });
     if (running.cause !== null) return end(running.cause);
     if (running.log.isFull()) return end('log_limit');
-    if (shellCode !== 0) {
-      if (after !== null && before !== null && after.oomKills > before.oomKills) return end('memory_limit');
-      if (after !== null && before !== null && after.pidRefusals > before.pidRefusals)
-        return end('pid_limit');
-      if (this.#place.workMount?.isFull() === true || byShell.signal === 'SIGXFSZ') return end('disk_limit');
+    // A job that lost a process to a limit may end with 0 all the same: the kernel's counters tell, not its exit code.
+    if (after !== null && before !== null) {
+      if (after.oomKills > before.oomKills) return end('memory_limit');
+      if (after.pidRefusals > before.pidRefusals) return end('pid_limit');
     }
+    if (shellCode !== 0 && (this.#place.workMount?.isFull() === true || byShell.signal === 'SIGXFSZ'))
+      return end('disk_limit');
     if (!ran && shellCode !== null) {
       const missing = /^bwrap: execvp .*: (No such file|Permission denied)?/.exec(this.#errorStart(run.set));
       if (missing === null) return end('sandbox');
