@@ -40,6 +40,7 @@ const MOST_MS = 120_000;
 export function openShell(home: string, program: string = WRIT_PROGRAM): Shell {
   const configuration = join(home, 'config');
   for (const folder of [home, configuration]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const compiled = process.env['NODE_COMPILE_CACHE'];
   const environment: Record<string, string> = {
     PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
     HOME: home,
@@ -47,6 +48,7 @@ export function openShell(home: string, program: string = WRIT_PROGRAM): Shell {
     XDG_STATE_HOME: join(home, 'state'),
     WRIT_NO_INPUT: '1',
     NO_COLOR: '1',
+    ...(compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }),
   };
   const writ = (argv: readonly string[], call: WritCall = {}): Promise<Ended> =>
     run([program, ...argv], call, home, environment);
