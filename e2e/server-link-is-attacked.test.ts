@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { LINK_ROUTES, type Order } from '@writ/contract';
-import { generateP256, makeReceipt, readUnverified } from '@writ/trust';
+import { addSignature, generateP256, makeReceipt, readUnverified, seal, setRef } from '@writ/trust';
 import { PAYLOAD_TYPES, receiptCheck } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import { makeSignedOrder } from '../testkit/src/make-order.ts';
@@ -146,6 +146,9 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     const { body } = await server.call('GET', '/api/v1/audit?limit=20');
     const record = body.items.find((item: { action: string }) => item.action === 'receipt.forged');
     assert.deepEqual([record?.object, record?.outcome], ['agent:hostile', 'refused']);
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
     await reconnect(hostile);
   });
 
@@ -262,6 +265,46 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     assert.equal((await honest.request('GET', path)).status, 404, 'the lease is over');
   });
 
+  test('naming a digest is no proof of having the bytes: neither an agent nor a person gets a file by its digest', async () => {
+    const secret = Buffer.from(`secret of one project ${Math.random()}`);
+    const digest = digestOf(secret);
+    const path = LINK_ROUTES.file.replace(':digest', digest);
+    const one = await submitFor(honest, { project: 'secret' });
+    const two = await submitFor(hostile, { project: 'other' });
+    await honest.lease();
+    await hostile.lease();
+    assert.equal((await honest.request('PUT', path, secret)).status, 204);
+    assert.equal((await hostile.request('PUT', path, Buffer.alloc(0))).status, 422);
+    assert.equal((await hostile.request('GET', path)).status, 404);
+    const empty = `sha-256=:${Buffer.from(digestOf('').slice(7), 'hex').toString('base64')}:`;
+    const headers = { 'upload-offset': '0', 'upload-length': `${secret.length}`, 'content-digest': empty };
+    await server.call('PATCH', `/api/v1/uploads/${digest}`, { bytes: new Uint8Array(), headers });
+    assert.equal((await server.call('GET', `/api/v1/files/${digest}`)).status, 404);
+    for (const { order } of [one, two])
+      await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+        body: { indexes: null, how: 'kill', withdrawal: null },
+      });
+    for (const agent of [honest, hostile]) {
+      await agent.close();
+      await reconnect(agent);
+    }
+  });
+
+  test('who has written a log cannot hand the task back: its next agent would find that log as its own', async () => {
+    const { order } = await submitFor(hostile);
+    const { order: _digest, ...lease } = await hostile.lease();
+    const log = `/link/v1/logs/${order.job}/${lease.index}/${lease.attempt}/stdout?offset=0`;
+    assert.equal((await hostile.request('POST', log, Buffer.from('forged\n'))).status, 200);
+    hostile.send({ is: 'returned', tasks: [lease] }, { is: 'renew', tasks: [lease] });
+    assert.deepEqual((await hostile.next('renewed')).lost, []);
+    assert.equal(await stateOf(order.job), 'running');
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    await hostile.close();
+    await reconnect(hostile);
+  });
+
   test('messages with unknown fields, of unknown kinds, too long or out of turn end the link', async () => {
     const valid = { is: 'credits', more: 1 };
     for (const [text, code] of [
@@ -361,6 +404,60 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     await assert.rejects(enrol(server, banned.identity), /banned/);
     await reconnect(honest);
     await reconnect(hostile);
+  });
+
+  test('who has joined again under another key, and whom the signers remove, is cut at once and stays out', async () => {
+    const first = await makeAgent(server, 'again');
+    await first.connect({ credits: 1 });
+    await first.next('welcome');
+    const second = newSigner();
+    const admission = {
+      format: 1 as const,
+      cluster: server.sets.cluster,
+      identity: second.key,
+      name: 'again',
+      machine: { host: 'again', os: 'linux', arch: 'x64', machineId: null },
+      how: {
+        is: 'by_hand' as const,
+        labels: [],
+        queues: ['*'],
+        set: setRef(server.sets.newest),
+        by: { person: server.person.id, key: server.person.signer.key },
+      },
+      role: 'agent',
+      supersedes: first.admission,
+      time: Date.now(),
+    };
+    const half = seal(PAYLOAD_TYPES.admission, admission, [server.person.signer]);
+    const envelope = addSignature(half, seal(PAYLOAD_TYPES.admission, admission, [second]));
+    const admitted = await server.call('POST', '/api/v1/admissions', { body: { admission: envelope } });
+    assert.equal(admitted.status, 201, admitted.bytes.toString());
+    assert.equal((await first.next('close', 2_000)).code, 'certificate.banned');
+    await first.closed;
+    await assert.rejects(reachRoute(server, first.own));
+    const own = await enrol(server, second);
+    assert.equal(await reachRoute(server, own), 200);
+
+    const removed = await makeAgent(server, 'removed');
+    await removed.connect({ credits: 1 });
+    await removed.next('welcome');
+    const { nonce: _nonce, ...before } = server.sets.newest.set as typeof server.sets.newest.set & {
+      nonce?: string;
+    };
+    const next = {
+      ...before,
+      cluster: server.sets.cluster,
+      version: 2,
+      previous: server.sets.newest.digest,
+      time: Date.now(),
+      agentsRemoved: [{ identity: removed.identity.key, is: 'retired' as const, since: Date.now() }],
+    };
+    const set = seal(PAYLOAD_TYPES.signerSet, next, [server.person.signer]).envelope;
+    const changed = await server.call('POST', '/api/v1/sets', { body: { set } });
+    assert.equal(changed.status, 200, changed.bytes.toString());
+    assert.equal((await removed.next('close', 2_000)).code, 'certificate.banned');
+    await assert.rejects(reachRoute(server, removed.own));
+    await assert.rejects(enrol(server, removed.identity), /banned/);
   });
 
   test('renewal: the same key again is the same leaf; another key after the same predecessor stops both machines', async () => {

@@ -423,6 +423,27 @@ describe('the API of people', { timeout: 120_000 }, () => {
     await agent.close();
   });
 
+  test('a log that is followed ends within seconds when its token is revoked', async () => {
+    const { order } = await submit();
+    const { body } = await server.call('POST', '/api/v1/tokens', {
+      body: { name: 'leaked', role: 'member', expiresSeconds: 3_600 },
+    });
+    const { port } = server.running.addresses.people ?? { port: 0 };
+    const stream = await openApi(
+      { port, ca: server.ca, token: body.token },
+      'GET',
+      `/api/v1/jobs/${order.job}/tasks/0/logs/stdout?follow=1`,
+    );
+    const closed = new Promise<void>((resolve) =>
+      stream.once('close', () => resolve()).once('error', () => {}),
+    );
+    stream.resume();
+    await server.call('DELETE', `/api/v1/tokens/${body.id}`);
+    const first = await Promise.race([closed.then(() => 'closed'), sleep(5_000, 'open', { ref: false })]);
+    stream.destroy();
+    assert.equal(first, 'closed');
+  });
+
   test('what is on is told from the running parts', async () => {
     const agent = await makeAgent(server, 'shown');
     await agent.connect();

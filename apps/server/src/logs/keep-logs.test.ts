@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -38,6 +38,19 @@ describe('kept logs', () => {
     await assert.rejects(logs.append(name, 7, Buffer.alloc(100), 100), { code: 'request.too_large' });
     assert.equal(await read(name), 'one two');
     assert.equal(await read(name, 4), 'two');
+    assert.deepEqual(await logs.seal(name), { size: 7, digest: digestOf('one two') });
+  });
+
+  test('after a write that failed half-way, what is on the disk counts', async () => {
+    const name = nameOf('ffff');
+    const path = join(folder, 'ff', 'ffff', '0.1.stdout');
+    await mkdir(join(path, '..'), { recursive: true });
+    await symlink('/dev/full', path);
+    await assert.rejects(logs.append(name, 0, Buffer.from('one '), 100), { code: 'ENOSPC' });
+    await rm(path);
+    await writeFile(path, 'on');
+    assert.equal(await logs.append(name, 0, Buffer.from('one two'), 100), 7);
+    assert.equal(await read(name), 'one two');
     assert.deepEqual(await logs.seal(name), { size: 7, digest: digestOf('one two') });
   });
 

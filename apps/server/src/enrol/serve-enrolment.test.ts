@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
+import { type EnrolParts, openEnrolment } from './serve-enrolment.ts';
+
+test('a machine that is refused because too many join is cut in the end, though it keeps its side open', async () => {
+  const due: (() => void)[] = [];
+  const clock = {
+    now: () => 0,
+    monotonic: () => 0,
+    after: (_milliseconds: number, then: () => void) => {
+      due.push(then);
+      return () => {};
+    },
+  };
+  // Nobody gets as far as the other parts.
+  const enrolment = openEnrolment({ clock, log: () => {} } as unknown as EnrolParts);
+  const taken: Socket[] = [];
+  const server = createServer({ allowHalfOpen: false }, (socket) => {
+    taken.push(socket);
+    enrolment.serve(socket as TLSSocket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const strangers: Socket[] = [];
+  try {
+    for (let at = 0; at <= 64; at += 1) {
+      const stranger = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      stranger.on('error', () => {});
+      strangers.push(stranger);
+      await once(stranger, 'connect');
+    }
+    const [refusal] = await once(strangers[64] as Socket, 'data');
+    assert.match(String(refusal), /request\.rate/);
+    assert.equal(taken[64]?.destroyed, false);
+    for (const then of due) then();
+    assert.deepEqual(
+      taken.map((socket) => socket.destroyed),
+      taken.map(() => true),
+    );
+  } finally {
+    for (const socket of [...strangers, ...taken]) socket.destroy();
+    server.close();
+  }
+});
