@@ -444,6 +444,20 @@ describe('the API of people', { timeout: 120_000 }, () => {
     assert.equal(first, 'closed');
   });
 
+  test('a flood of wrong tokens is told off, and fills the audit trail no further; right ones go through', async () => {
+    const recorded = async (): Promise<number> => {
+      const { body } = await server.call('GET', '/api/v1/audit?limit=500');
+      return body.items.filter((item: { detail?: string }) => item.detail === 'auth.refused').length;
+    };
+    const before = await recorded();
+    const statuses: number[] = [];
+    for (let at = 0; at < 80; at += 1)
+      statuses.push((await server.callWith(`writ_${'B'.repeat(43)}`, 'GET', '/api/v1/jobs')).status);
+    assert.deepEqual([statuses[0], statuses.at(-1)], [401, 429]);
+    assert.ok((await recorded()) - before <= 60, `${(await recorded()) - before} records`);
+    assert.equal((await server.callWith(member, 'GET', '/api/v1/jobs')).status, 200);
+  });
+
   test('what is on is told from the running parts', async () => {
     const agent = await makeAgent(server, 'shown');
     await agent.connect();

@@ -17,6 +17,7 @@ import {
 import type { Admit } from '../admit.ts';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
+import { limitRate } from '../listen/limit-rate.ts';
 import type { Log } from '../log.ts';
 
 export interface EnrolParts {
@@ -46,19 +47,7 @@ const RATE = { most: 600, perMs: 60_000 };
 export function openEnrolment(parts: EnrolParts): Enrolment {
   const { store, clock, log, cluster } = parts;
   const open = new Set<TLSSocket>();
-  const asked = new Map<string, { since: number; count: number }>();
-
-  const isTooOften = (address: string): boolean => {
-    const now = clock.monotonic();
-    const before = asked.get(address);
-    if (!before || now - before.since > RATE.perMs) {
-      if (asked.size > 10_000) asked.clear();
-      asked.set(address, { since: now, count: 1 });
-      return false;
-    }
-    before.count += 1;
-    return before.count > RATE.most;
-  };
+  const isTooOften = limitRate(clock, RATE);
 
   return {
     serve(socket) {

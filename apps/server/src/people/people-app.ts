@@ -4,6 +4,7 @@ import { API_CODES, type ApiCode, BOUNDS, type Problem } from '@writ/contract';
 import { TrustError } from '@writ/trust';
 import fastify, { type FastifyInstance } from 'fastify';
 import { asServerError, compileSchema } from '../fastify-schemas.ts';
+import { limitRate } from '../listen/limit-rate.ts';
 import { checkPolicy, type Group, type Policy } from '../route-policy.ts';
 import { ServerError } from '../server-error.ts';
 import { allow, type Caller, findCallerWith } from './caller.ts';
@@ -50,6 +51,8 @@ export async function openPeopleApp(parts: PeopleParts): Promise<PeopleApp> {
 function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): FastifyInstance {
   const { log } = parts;
   const findCaller = findCallerWith(parts);
+  const isTooOften = limitRate(parts.clock, STRANGERS);
+  const isTooMuch = limitRate(parts.clock, ALL_STRANGERS);
   const app = fastify({
     logger: false,
     bodyLimit: 2 * BOUNDS.documentBytes,
@@ -101,6 +104,13 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
     await request.askAgain();
   });
 
+  /** The first of a flood stand in the audit trail; the rest would only fill the disk. */
+  const isFlood = (error: unknown, caller: Caller, address: string): boolean =>
+    error instanceof ServerError &&
+    error.code === 'auth.refused' &&
+    caller.role === 'nobody' &&
+    (isTooOften(address) || isTooMuch('all'));
+
   const answerProblem = (error: unknown, requestId: string): Problem => {
     const known =
       error instanceof TrustError
@@ -118,7 +128,8 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
     };
   };
   app.setErrorHandler(async (error, request, reply) => {
-    const problem = answerProblem(error, request.id);
+    const isTooMany = isFlood(error, request.caller, request.raw.socket.remoteAddress ?? '');
+    const problem = answerProblem(isTooMany ? tooManyTokens() : error, request.id);
     if (problem.status >= 500)
       log('error', 'request.failed', {
         request: request.id,
@@ -141,6 +152,12 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
   });
   return app;
 }
+
+/** Wrong tokens from one address, and from all together. */
+const STRANGERS = { most: 60, perMs: 60_000 };
+const ALL_STRANGERS = { most: 600, perMs: 60_000 };
+const tooManyTokens = (): ServerError =>
+  new ServerError('request.rate', 'Too many wrong tokens came from there. Try again in a minute.');
 
 /** Refusals that an auditor looks for. */
 const refusalsToRecord: ReadonlySet<ApiCode> = new Set<ApiCode>([
