@@ -1,4 +1,4 @@
-import Type from 'typebox';
+import { Type } from './type.ts';
 
 /** 128 random bits as 26 letters of base32: job ids, person ids, token ids. The last letter has two free bits, which are zero. */
 export const Id = Type.String({ pattern: '^[a-z2-7]{25}[aeimquy4]$' });

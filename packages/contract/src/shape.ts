@@ -1,5 +1,5 @@
-import Type, { type Static, type TEnum, type TObject, type TProperties, type TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
+import { type Static, type TEnum, type TObject, type TProperties, type TSchema, Type } from './type.ts';
 
 /** The one way to write shapes: what stands above contract takes it from here. */
 export { Type, type Static };
@@ -36,7 +36,8 @@ export function check<S extends TSchema>(schema: S): Check<Static<S>> {
     schema,
     is: (value): value is Static<S> => compile().Check(value),
     faults: (value) =>
-      [...compile().Errors(value)]
+      compile()
+        .Errors(value)[1]
         .filter((error) => error.keyword !== 'boolean')
         .slice(0, 8)
         .map((error) => ({ pointer: error.instancePath, detail: error.message })),

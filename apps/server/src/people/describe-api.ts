@@ -4,6 +4,7 @@ import {
   API_ROUTES,
   type ApiRoute,
   AuditRecordView,
+  type Check,
   ClusterView,
   Envelope,
   FilesMissing,
@@ -24,7 +25,7 @@ import type { Policy } from '../route-policy.ts';
 import type { PeopleParts } from './people-parts.ts';
 import { addRoutes } from './routes.ts';
 
-type Schema = ReturnType<typeof Type.Unsafe>;
+type Schema = Check<unknown>['schema'];
 type Answer = readonly [status: number, body: object | null];
 
 const json = (status: number, body: object): Answer => [status, body];

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../type.ts';
 import { check } from '../shape.ts';
 
 /** RFC 9457. `code` is stable and has its page in docs/errors.md. */

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../type.ts';
 import { Digest, Text } from '../names.ts';
 import { oneOf, orNull, shape, whole } from '../shape.ts';
 import { Envelope } from '../signed/envelope.ts';

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../type.ts';
 import { Digest, Ed25519Key, Id, Instant, Name, Text } from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { Envelope } from '../signed/envelope.ts';

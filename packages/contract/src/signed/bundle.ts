@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../type.ts';
 import { ClusterId } from '../names.ts';
 import { check, orNull, shape } from '../shape.ts';
 import { Envelope } from './envelope.ts';

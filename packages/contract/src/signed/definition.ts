@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../type.ts';
 import { ClusterId, Digest, Ed25519Key, Id, Instant, Name, Text } from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { Signatory } from './admission.ts';
@@ -14,6 +14,8 @@ export const Hole = shape({
   default: orNull(Type.Union([Text(131_071), whole(), Type.Boolean()])),
 });
 
+const { argv: _argv, ...beside } = Command.properties;
+
 export const Definition = shape({
   format: Type.Literal(1),
   cluster: ClusterId,
@@ -26,7 +28,7 @@ export const Definition = shape({
     minItems: 1,
     maxItems: 10_000,
   }),
-  command: Type.Omit(Command, ['argv'], { additionalProperties: false }),
+  command: shape(beside),
   outputs: shape({ patterns: Type.Array(Text(4096), { maxItems: 64 }), required: Type.Boolean() }),
   limits: Limits,
   profile: Profile,

@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../type.ts';
 import { ClusterId, Digest, Ed25519Key, Id, Instant, Text } from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { END_REASONS } from '../job/end-reasons.ts';
