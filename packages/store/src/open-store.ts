@@ -1,9 +1,10 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import { auditStore } from './audit/audit-store.ts';
 import { fileStore } from './files/file-store.ts';
 import { jobStore } from './jobs/job-store.ts';
 import { leaseStore } from './leases/lease-store.ts';
 import { migrate, migrationsOf } from './migrate.ts';
+import { describeSqlite } from './sqlite/describe-sqlite.ts';
 import { openSqlite } from './sqlite/open-sqlite.ts';
 import { sqliteWords } from './sqlite/sqlite-words.ts';
 import type { SqlWords } from './sql-words.ts';
@@ -29,8 +30,7 @@ export async function openStore({ file }: OpenStoreAsked): Promise<Store> {
     // Reads do not wait for the open transaction: they have their own connection.
     const reader = openSqlite(file, 'read');
     open.push(reader);
-    const version = await sql<{ version: string }>`select sqlite_version() as version`.execute(reader);
-    return compose(writer, reader, sqliteWords, `sqlite ${version.rows[0]?.version ?? ''}`);
+    return compose(writer, reader, sqliteWords, await describeSqlite(writer));
   } catch (cause) {
     for (const connection of open) await connection.destroy();
     if (cause instanceof StoreError) throw cause;

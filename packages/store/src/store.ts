@@ -20,7 +20,7 @@ export interface Store {
   readonly files: FileStore;
   readonly tokens: TokenStore;
   readonly audit: AuditStore;
-  /** Name and version of the database, for people: `sqlite 3.50.4`. */
+  /** What the database says of itself, for people: `sqlite 3.50.4, journal wal, synchronous full`. */
   readonly database: string;
   /** Called after each commit with the jobs that it changed. The returned function ends it. */
   onJobsChanged(listener: (jobIds: readonly string[]) => void): () => void;

@@ -12,3 +12,10 @@ test(
     assert.match(store.database, /^sqlite 3\./);
   }),
 );
+
+test(
+  'the store says how it writes, as the connection has it: each commit is on disk',
+  withStore(temporaryDatabase, async (store) => {
+    assert.match(store.database, /, journal wal, synchronous full$/);
+  }),
+);
