@@ -224,7 +224,16 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     let tlsSettings = { least: '', tickets: false };
     let opening: Promise<void> | null = null;
     /** Once: the first who asks opens, the others wait. */
-    const openPorts = async (): Promise<void> => await (opening ??= listenOnPorts());
+    const openPorts = async (): Promise<void> => {
+      opening ??= listenOnPorts();
+      try {
+        await opening;
+      } catch (error) {
+        // A port that was busy may be free the next time.
+        opening = null;
+        throw error;
+      }
+    };
     const listenOnPorts = async (): Promise<void> => {
       const ownLeaf = async () => await certificates.ownLeaf(cluster.sets().cluster, serverName, names);
       let own = await ownLeaf();

@@ -200,6 +200,21 @@ export function testTrust(make: MakeDatabase): void {
   );
 
   test(
+    'a leaf whose answer was lost, and which expired meanwhile, is continued by the same request and by no other',
+    withStore(make, async (store) => {
+      const add = (leaf: NewLeaf, by: By) => store.trust.addLeaf(leaf, by).then((answer) => answer.is);
+      await add(newLeaf('aa', null), at(5));
+      await add(newLeaf('bb', 'aa'), at(5));
+      const later = { notAfter: 5000 };
+      assert.equal(await add(newLeaf('cc', 'aa', later), at(1000)), 'stale', 'another key');
+      const again = { ...later, tlsKeyDigest: digest('key bb') };
+      assert.equal(await add(newLeaf('dd', 'aa', again), at(1000)), 'added');
+      assert.equal((await store.trust.activeLeaf(identity('one')))?.serial, 'dd');
+      assert.equal(await add(newLeaf('ee', 'aa', again), at(1001)), 'same');
+    }),
+  );
+
+  test(
     'a file may be named only by a project that has shown it',
     withStore(make, async (store) => {
       const file = { digest: digest('bytes'), size: 5 };

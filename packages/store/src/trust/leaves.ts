@@ -13,11 +13,14 @@ export function leafOperations(
     addLeaf: (leaf, by) =>
       write(async ({ db, audit }) => {
         const same = await findLeaf(db, leaf);
-        if (same && same.state !== 'revoked') return { is: 'same', leaf: same };
+        if (same && same.state !== 'revoked' && same.notAfter > by.now) return { is: 'same', leaf: same };
         const active = await activeLeaf(db, leaf.identity);
+        // Its answer was lost, and it expired before it was asked for again: the same request continues the same leaf.
+        const isAgain = same !== null && same.serial === active?.serial;
         // With an expired leaf nobody can prove to hold it: then the identity key alone asks.
         const isNext =
-          leaf.previous === null ? !active || active.notAfter <= by.now : active?.serial === leaf.previous;
+          isAgain ||
+          (leaf.previous === null ? !active || active.notAfter <= by.now : active?.serial === leaf.previous);
         if (!isNext) {
           audit.add(
             by,
@@ -81,6 +84,8 @@ async function findLeaf(
     .where('identity', '=', identity)
     .where('tls_key_digest', '=', tlsKeyDigest)
     .where('previous', previous === null ? 'is' : '=', previous)
+    .orderBy('not_after', 'desc')
+    .limit(1)
     .executeTakeFirst();
   return row ? leafRecord(row) : null;
 }
