@@ -8,10 +8,12 @@ import type { MachineFacts } from '@writ/trust';
 import type { PeerExpectation } from '@writ/trust/certificates';
 import { AgentError } from './agent-error.ts';
 import { askServer } from './ask-server.ts';
+import { enrolLeaf } from './certificate/enrol-leaf.ts';
 import { renewAlways } from './certificate/renew-leaf.ts';
 import { openTlsStore } from './certificate/tls-store.ts';
 import type { Clock } from './clock.ts';
-import { readMachineFile } from './config/machine-file.ts';
+import { addressOf, readMachineFile } from './config/machine-file.ts';
+import { openEnrolment } from './connect/enrol.ts';
 import { keepLink } from './connect/keep-link.ts';
 import type { Link } from './connect/link.ts';
 import { listenForServer } from './connect/listen.ts';
@@ -136,7 +138,14 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     roots,
   });
 
-  const reach = reachServer({ servers: machineFile.servers, tls, expectServer, clock, log });
+  const reach = reachServer({
+    servers: machineFile.servers.map(addressOf),
+    heldLeaf: () => tls.leaf,
+    enrol: (to, signal) =>
+      enrolLeaf({ open: () => openEnrolment(to, signal), expect: expectServer, store: tls, clock, log }),
+    expectServer,
+    now,
+  });
 
   // What this machine is; orders are compared with these and nothing else.
   const offers = isolation.offers.filter(

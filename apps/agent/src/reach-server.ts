@@ -2,12 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import { dialLink } from '@writ/trust/certificates';
 import type { PeerExpectation } from '@writ/trust/certificates';
 import { AgentError } from './agent-error.ts';
-import { enrolLeaf } from './certificate/enrol-leaf.ts';
-import type { HeldLeaf, TlsStore } from './certificate/tls-store.ts';
-import type { Clock } from './clock.ts';
-import { addressOf } from './config/machine-file.ts';
-import { openEnrolment } from './connect/enrol.ts';
-import type { Log } from './log.ts';
+import type { HeldLeaf } from './certificate/tls-store.ts';
 
 /** The way to the server: the owner's addresses in turn, with a certificate that holds. */
 export interface Reach {
@@ -16,15 +11,22 @@ export interface Reach {
   currentLeaf(signal: AbortSignal): Promise<HeldLeaf>;
 }
 
-export interface ReachParts {
-  readonly servers: readonly string[];
-  readonly tls: TlsStore;
-  readonly expectServer: () => PeerExpectation;
-  readonly clock: Clock;
-  readonly log: Log;
+export interface Address {
+  readonly host: string;
+  readonly port: number;
 }
 
-export function reachServer({ servers, tls, expectServer, clock, log }: ReachParts): Reach {
+export interface ReachParts {
+  readonly servers: readonly Address[];
+  /** The leaf that this agent has. */
+  readonly heldLeaf: () => HeldLeaf | undefined;
+  /** Asks the server at this address for one. */
+  readonly enrol: (to: Address, signal: AbortSignal) => Promise<HeldLeaf>;
+  readonly expectServer: () => PeerExpectation;
+  readonly now: () => number;
+}
+
+export function reachServer({ servers, heldLeaf, enrol, expectServer, now }: ReachParts): Reach {
   return { dial, currentLeaf };
 
   async function dial(signal: AbortSignal): Promise<TLSSocket> {
@@ -33,7 +35,7 @@ export function reachServer({ servers, tls, expectServer, clock, log }: ReachPar
     for (const server of servers) {
       try {
         const { socket } = await dialLink({
-          to: addressOf(server),
+          to: server,
           own: leaf.own,
           expect: expectServer,
           signal,
@@ -48,18 +50,12 @@ export function reachServer({ servers, tls, expectServer, clock, log }: ReachPar
   }
 
   async function currentLeaf(signal: AbortSignal): Promise<HeldLeaf> {
-    const { leaf } = tls;
-    if (leaf && leaf.notAfter > clock.now()) return leaf;
+    const leaf = heldLeaf();
+    if (leaf && leaf.notAfter > now()) return leaf;
     let failure: unknown;
     for (const server of servers) {
       try {
-        return await enrolLeaf({
-          open: () => openEnrolment(addressOf(server), signal),
-          expect: expectServer,
-          store: tls,
-          clock,
-          log,
-        });
+        return await enrol(server, signal);
       } catch (error) {
         failure = error;
       }
