@@ -1,12 +1,5 @@
-import {
-  API_CODES,
-  type ApiCode,
-  END_REASONS,
-  type EndReason,
-  REFUSAL_CODES,
-  type RefusalCode,
-} from '@writ/contract';
-import { CLIENT_CODES, type ClientCode, ClientError } from '@writ/client';
+import { API_CODES, type ApiCode, type EndReason, REFUSAL_CODES, type RefusalCode } from '@writ/contract';
+import { type ClientCode, ClientError } from '@writ/client';
 import { TrustError } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -149,9 +142,6 @@ function explainClientError(error: ClientError): Explained {
 }
 
 const isRefusal = (code: string): code is RefusalCode => (REFUSAL_CODES as readonly string[]).includes(code);
-export const isEndReason = (code: string): code is EndReason =>
-  (END_REASONS as readonly string[]).includes(code);
-export const isClientCode = (code: string): code is ClientCode => code in CLIENT_CODES;
 
 function exitOfCli({ code }: CliError): number {
   if (code.startsWith('usage')) return EXIT.usage;

@@ -11,7 +11,7 @@ import type { Surroundings } from '../surroundings.ts';
 import { lastWords } from './last-words.ts';
 import { ownAgentFolder } from './own-agent-folder.ts';
 import type { Places } from './places.ts';
-import { noteRunning, readRunning } from './running-file.ts';
+import { noteRunning } from './running-file.ts';
 import { type ServerWish, serverProgram } from './server-program.ts';
 import { type Detached, startDetached } from './start-detached.ts';
 
@@ -159,6 +159,3 @@ const environmentOf = ({ settings }: Surroundings): Record<string, string> => ({
   USER: settings.user,
   LANG: 'C.UTF-8',
 });
-
-export const isRunning = async (places: Places, part: 'server' | 'agent'): Promise<boolean> =>
-  (await readRunning(places))[part] !== undefined;
