@@ -17,7 +17,7 @@ import {
 import type { Admit } from '../admit.ts';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
-import { limitRate } from '../listen/limit-rate.ts';
+import { limitRate } from '../limit-rate.ts';
 import type { Log } from '../log.ts';
 
 export interface EnrolParts {

@@ -4,7 +4,7 @@ import { API_CODES, type ApiCode, BOUNDS, type Problem } from '@writ/contract';
 import { TrustError } from '@writ/trust';
 import fastify, { type FastifyInstance } from 'fastify';
 import { asServerError, compileSchema } from '../fastify-schemas.ts';
-import { limitRate } from '../listen/limit-rate.ts';
+import { limitRate } from '../limit-rate.ts';
 import { checkPolicy, type Group, type Policy } from '../route-policy.ts';
 import { ServerError } from '../server-error.ts';
 import { allow, type Caller, findCallerWith } from './caller.ts';
