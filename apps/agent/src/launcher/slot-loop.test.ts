@@ -85,6 +85,38 @@ test('every variable arrives as it was and none stays for the next run', async (
   );
 });
 
+test('what is not sent again is what it was: from task to task, from job to job, from command to command', async () => {
+  const task = fc.record(
+    {
+      WRIT_JOB: fc.constantFrom('a', 'b', '$(id)'),
+      WRIT_TASK: fc.constantFrom('a.1', 'b.2', 'x'),
+      WRIT_INDEX: fc.constantFrom('1', '2', '03', '-1', '1; exit', '', '\n1'),
+      WRIT_VALUE: fc.constantFrom('1', '2', '03', 'v', '\n'),
+      OTHER: fc.constantFrom('1', 'a\nb'),
+    },
+    { requiredKeys: [] },
+  );
+  const said = (): string[] => readFileSync(join(folder, 'out0'), 'utf8').split('\0').slice(0, -1);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(task, fc.boolean()), { maxLength: 5 }), async (runs) => {
+      for (const [variables, isDirect] of runs) {
+        const env = new Map(Object.entries(variables));
+        const about = { how: 'bare', env, fileSet: 0, fileSizeBytes: 1e6, nofile: 64, isDirect } as const;
+        const args = ['', ...env.values()];
+        for (const _ of ['once', 'and the same again']) {
+          assert.equal(await loop.run({ ...about, argv: ['/usr/bin/env', '-0'] }), 0);
+          assert.deepEqual(said().sort(), [...env].map(([name, value]) => `${name}=${value}`).sort());
+        }
+        for (const _ of ['once', 'and the same again']) {
+          assert.equal(await loop.run({ ...about, argv: [...printArguments, ...args] }), 0);
+          assert.deepEqual(said(), args);
+        }
+      }
+    }),
+    { numRuns: 25 },
+  );
+});
+
 test('exit codes, limits and sets of files are those of the run', async () => {
   assert.equal(await run(['/bin/sh', '-c', 'exit 7']), 7);
   assert.equal(await run(['/no/such/file']), 127);

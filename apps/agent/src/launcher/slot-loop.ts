@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 
-// Reads a command line by line and evaluates none of it. A line's first character says what the rest is:
-//   a argument · v variable of this run · n the last one goes on after a newline · e u export, unset
+// Reads a command line by line and evaluates none of it. A shell reads a pipe byte by byte, so what stays the same from
+// one run to the next is not sent again. A line's first character says what the rest is:
+//   z another command begins: a argument · v variable of it alone · n the last one goes on after a newline
+//   e u export, unset · k index of the task: the variables that tell it follow from it
 //   i file set · f d limits of file size (512-byte blocks) and of open files
 //   X S the same without a shell in between, for a command named by its path; F D their limits
 //   x run it bare · s run it in bwrap · t c the same two with standard output into the tar
@@ -21,28 +23,30 @@ while IFS= read -r line; do
   rest=\${line#?}
   case $line in
   a*) if [ "$have" ]; then set -- "$@" "$last"; fi; last=$rest have=1 ;;
+  k*) export WRIT_INDEX="$rest" WRIT_VALUE="$rest" WRIT_TASK="$WRIT_JOB.$rest" ;;
   e*) export "$rest" ;;
   x) if [ "$have" ]; then set -- "$@" "$last"; fi
     (limit; cd "$work" || exit 126; unset PWD OLDPWD
       while [ "$v" -gt 0 ]; do export "$1"; shift; v=$((v-1)); done
       exec "$@") </dev/null >"$o" 2>"$e"
-    echo "$?"; set --; v=0 have= ;;
+    echo "$?"; have= ;;
   s) if [ "$have" ]; then set -- "$@" "$last"; fi
     (limit; exec "$bwrap" --args 3 -- "$@") </dev/null >"$o" 2>"$e" 3<"$run/args" 4<"$filter" 5>"$run/status"
-    echo "$?"; set --; v=0 have= ;;
+    echo "$?"; have= ;;
   t) if [ "$have" ]; then set -- "$@" "$last"; fi
     (limit; cd "$work" || exit 126; exec "$@") </dev/null >"$t" 2>/dev/null
-    echo "$?"; set --; v=0 have= ;;
+    echo "$?"; have= ;;
   c) if [ "$have" ]; then set -- "$@" "$last"; fi
     (limit; exec "$bwrap" --args 3 -- "$@") </dev/null >"$t" 2>/dev/null 3<"$run/args" 4<"$filter" 5>"$run/status"
-    echo "$?"; set --; v=0 have= ;;
+    echo "$?"; have= ;;
   X) if [ "$have" ]; then set -- "$@" "$last"; fi
     cd "$work"; unset PWD OLDPWD
     "$@" </dev/null >"$o" 2>"$e"
-    echo "$?"; cd /; set --; have= ;;
+    echo "$?"; cd /; have= ;;
   S) if [ "$have" ]; then set -- "$@" "$last"; fi
     "$bwrap" --args 3 -- "$@" </dev/null >"$o" 2>"$e" 3<"$run/args" 4<"$filter" 5>"$run/status"
-    echo "$?"; set --; have= ;;
+    echo "$?"; have= ;;
+  z) set --; v=0 have= ;;
   v*) if [ "$have" ]; then set -- "$@" "$last"; fi; last=$rest have=1 v=$((v+1)) ;;
   n*) last=$last$nl$rest ;;
   u*) unset "$rest" ;;
@@ -88,6 +92,7 @@ export class SlotLoop {
   readonly ready: Promise<boolean>;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   #exported = new Map<string, string>();
+  #sent = '';
   #fileSet = 0;
   #blocks = -1;
   #softBlocks = -1;
@@ -182,6 +187,7 @@ export class SlotLoop {
     const blocks = Math.ceil(command.fileSizeBytes / 512);
     if (blocks !== this.#blocks) lines += `f${(this.#blocks = blocks)}\n`;
     if (command.nofile !== this.#nofile) lines += `d${(this.#nofile = command.nofile)}\n`;
+    lines += this.#frameIndex(command.env);
     for (const name of this.#exported.keys()) {
       if (command.env.has(name)) continue;
       lines += `u${name}\n`;
@@ -189,8 +195,8 @@ export class SlotLoop {
     }
     let ofThisRun = '';
     for (const [name, value] of command.env) {
+      if (this.#exported.get(name) === value) continue;
       if (keepable.test(name) && !value.includes('\n')) {
-        if (this.#exported.get(name) === value) continue;
         lines += `e${name}=${value}\n`;
         this.#exported.set(name, value);
       } else {
@@ -198,8 +204,10 @@ export class SlotLoop {
         ofThisRun += frameText('v', `${name}=${value}`);
       }
     }
-    lines += ofThisRun;
-    for (const argument of command.argv) lines += frameText('a', argument);
+    let words = ofThisRun;
+    for (const argument of command.argv) words += frameText('a', argument);
+    if (words !== this.#sent) lines += `z\n${words}`;
+    this.#sent = words;
     // A shell starts a plain command without copying itself, which halves the price of a short job. A name without a
     // slash could be one of the shell's own commands, so only a path is started so.
     const isPlain =
@@ -211,7 +219,18 @@ export class SlotLoop {
     if (command.nofile !== this.#hardNofile) lines += `D${(this.#hardNofile = command.nofile)}\n`;
     return lines + (command.how === 'bare' ? 'X\n' : 'S\n');
   }
+
+  /** From one task of an array to the next only its index changes; what does not follow from it is sent as it is. */
+  #frameIndex(env: LoopCommand['env']): string {
+    const index = env.get('WRIT_INDEX');
+    const job = this.#exported.get('WRIT_JOB');
+    if (!isIndex(index) || job === undefined || this.#exported.get('WRIT_INDEX') === index) return '';
+    this.#exported.set('WRIT_INDEX', index).set('WRIT_VALUE', index).set('WRIT_TASK', `${job}.${index}`);
+    return `k${index}\n`;
+  }
 }
+
+const isIndex = (text: string | undefined): text is string => text !== undefined && /^\d{1,16}$/.test(text);
 
 /** One line for each line of the text: `a` or `v` begins it, `n` goes on after a newline. */
 export function frameText(kind: 'a' | 'v', text: string): string {
