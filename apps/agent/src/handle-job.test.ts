@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { LINK_ROUTES, PAYLOAD_TYPES } from '@writ/contract';
+import type { SignerSet } from '@writ/contract';
+import { seal } from '@writ/trust';
 import { digestOf } from '@writ/trust/digest';
 import { startHostileServer, makePaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
@@ -335,5 +338,34 @@ describe('a job on a real agent, by a server that may lie', () => {
         (receipt) => receipt.seq > last === (receipt.job === order.order.job) || receipt.seq <= last,
       ),
     );
+  });
+
+  it('names the signer set that it held at the start, whatever it has learned since', async () => {
+    const order = cluster.order({ argv: ['/bin/sleep', '1'] });
+    lease(order, 0, 1);
+    await server.hear('started', ({ tasks }) => tasks.some(({ job }) => job === order.order.job));
+    const { nonce: _, ...first } = cluster.sets.newest.set as SignerSet & { nonce?: string };
+    const second = seal(
+      PAYLOAD_TYPES.signerSet,
+      {
+        ...first,
+        cluster: cluster.sets.cluster,
+        version: 2,
+        previous: cluster.sets.newest.digest,
+        time: Date.now(),
+      },
+      [cluster.person.signer],
+    );
+    server.answer = (method, path) =>
+      method === 'GET' && path.startsWith(LINK_ROUTES.sets)
+        ? { status: 200, body: JSON.stringify({ sets: [second.envelope], freshness: null }) }
+        : undefined;
+    server.send({ is: 'set', set: { version: 2, digest: second.digest } });
+    await server.hear('set', ({ set }) => set.version === 2);
+    server.answer = () => undefined;
+    assert.equal((await ended(order, 1)).set.version, 1);
+    const later = cluster.order({});
+    lease(later, 0, 1);
+    assert.deepEqual((await ended(later, 1)).set, { version: 2, digest: second.digest });
   });
 });

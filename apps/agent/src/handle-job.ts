@@ -1,5 +1,5 @@
 import type { Envelope, InputFile, LeasedTask } from '@writ/contract';
-import { refuse, TrustError } from '@writ/trust';
+import { refuse, setRef, TrustError } from '@writ/trust';
 import type { StartRecord } from '@writ/trust';
 import { AgentError } from './agent-error.ts';
 import type { SlotEnd, SlotRun, SlotStarted } from './isolate/isolation.ts';
@@ -60,6 +60,7 @@ function queueAll(ready: readonly Ready[], verified: VerifiedOrder, envelope: En
       verified,
       envelope,
       inputs,
+      set: undefined,
       running: undefined,
       startedAt: 0,
       stop: undefined,
@@ -94,7 +95,6 @@ export async function handleJob(job: LeasedJob, slot: number, free: () => void, 
     await desk.report.ended(job, end);
   } finally {
     task.isRunning = false;
-    job.running.release();
     desk.leases.drop(task);
   }
 }
@@ -226,9 +226,12 @@ function isStillMine({ task }: LeasedJob, desk: Desk): boolean {
 }
 
 /** The last look before the start, and the mark that it started. */
-function mayStart({ task, verified, envelope }: LeasedJob, desk: Desk): Refusal | undefined {
+function mayStart(job: LeasedJob, desk: Desk): Refusal | undefined {
+  const { task, verified, envelope } = job;
   try {
-    verifyAtStart(verified, envelope, task.index, desk.judge());
+    const judge = desk.judge();
+    verifyAtStart(verified, envelope, task.index, judge);
+    job.set = setRef(judge.sets.newest);
     const { order, digest } = verified;
     desk.replay.markStarted({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, task);
     return undefined;

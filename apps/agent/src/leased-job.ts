@@ -1,4 +1,4 @@
-import type { Envelope, InputFile } from '@writ/contract';
+import type { Envelope, InputFile, SetRef } from '@writ/contract';
 import type { SlotStarted } from './isolate/isolation.ts';
 import type { HeldTask } from './lease-book.ts';
 import type { VerifiedOrder } from './verify-job.ts';
@@ -9,6 +9,8 @@ export interface LeasedJob {
   readonly verified: VerifiedOrder;
   readonly envelope: Envelope;
   readonly inputs: readonly InputFile[];
+  /** The signer set held when it started. */
+  set: SetRef | undefined;
   running: SlotStarted | undefined;
   /** Monotonic milliseconds. */
   startedAt: number;

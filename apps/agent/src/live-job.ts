@@ -87,8 +87,8 @@ export function openLiveJobs(parts: LiveParts): LiveJobs {
       const state = { isTold: false, isPushing: false, lookAt: Number.POSITIVE_INFINITY };
       live.set(job, state);
       job.running?.running.then(
-        () => {
-          job.startedAt = parts.monotonic();
+        (forMs) => {
+          job.startedAt = parts.monotonic() - forMs;
           state.lookAt = job.startedAt + LOGS_EVERY;
         },
         () => undefined,

@@ -1,11 +1,10 @@
 import type { LeasedTask, OutputFile, SetRef } from '@writ/contract';
-import { digestOf } from '@writ/trust/digest';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import type { LeasedJob } from './leased-job.ts';
-import type { SlotEnd } from './isolate/isolation.ts';
+import type { SlotEnd, SlotStarted } from './isolate/isolation.ts';
 import { plainTask } from './lease-book.ts';
-import { readLongLog, readShortLog } from './logs/read-log.ts';
+import { EMPTY_LOG, readLongLog, readShortLog } from './logs/read-log.ts';
 import type { WholeLog } from './logs/read-log.ts';
 import type { LogTail } from './logs/tail-log.ts';
 import type { Outcome, PendingReceipt, ReceiptChain, ReceiptLogs } from './receipts/receipt-chain.ts';
@@ -29,6 +28,7 @@ export interface ReportingParts {
   readonly receipts: ReceiptChain;
   readonly replay: Replay;
   readonly now: () => number;
+  /** Held now: for what was never started. */
   readonly set: () => SetRef;
   /** Its receipt is on disk: send it. */
   readonly onDurable: (receipt: PendingReceipt) => void;
@@ -42,7 +42,7 @@ export interface ReportingParts {
   readonly log: Log;
 }
 
-const EMPTY = { digest: digestOf(''), size: 0 };
+const EMPTY = plainLog(EMPTY_LOG);
 const NO_LOGS: ReceiptLogs = { stdout: null, stderr: null };
 
 export function openReporting(parts: ReportingParts): Reporting {
@@ -66,9 +66,9 @@ export function openReporting(parts: ReportingParts): Reporting {
   return {
     async ended(job, end) {
       const { task, verified } = job;
-      const read = await collect(job, end, parts);
+      const read = await collect(job, end, parts).finally(() => job.running?.release());
       const outcome: Outcome = {
-        ...about(task, verified.digest, verified.order.person, parts),
+        ...about(task, verified.digest, verified.order.person, job.set ?? parts.set()),
         kind: 'ended',
         because: read.because,
         detail: read.detail,
@@ -104,7 +104,7 @@ export function openReporting(parts: ReportingParts): Reporting {
       tell(
         task,
         {
-          ...about(task, verified.digest, verified.order.person, parts),
+          ...about(task, verified.digest, verified.order.person, job.set ?? parts.set()),
           kind: 'ended',
           because: job.stop ?? 'sandbox',
           detail: why.slice(0, 1000),
@@ -126,7 +126,7 @@ export function openReporting(parts: ReportingParts): Reporting {
       tell(
         task,
         {
-          ...about(task, task.order, verified?.order.person ?? null, parts),
+          ...about(task, task.order, verified?.order.person ?? null, parts.set()),
           kind: 'refused',
           because: code,
           detail: detail.normalize('NFC').slice(0, 1000),
@@ -148,7 +148,7 @@ export function openReporting(parts: ReportingParts): Reporting {
       tell(
         task,
         {
-          ...about(task, verified.digest, verified.order.person, parts),
+          ...about(task, verified.digest, verified.order.person, parts.set()),
           ...success,
           kind: 'adopted',
           adopts: receipt,
@@ -173,12 +173,11 @@ interface Collected {
 async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Promise<Collected> {
   const files = job.running;
   if (!files) throw new TypeError('an attempt that did not run has no logs');
-  const tails = parts.tailsOf(job);
   const isStopped = end.reason === 'cancelled' || end.reason === 'sandbox';
   const because = job.stop !== undefined && isStopped ? job.stop : end.reason;
   try {
-    const stdout = await wholeLog(job, files.stdoutFile, tails.stdout, parts);
-    const stderr = await wholeLog(job, files.stderrFile, tails.stderr, parts);
+    const stdout = await wholeLog(job, files, 'stdout', mostOf(job, end.stdoutBytes), parts);
+    const stderr = await wholeLog(job, files, 'stderr', mostOf(job, end.stderrBytes), parts);
     if (end.outputsTar === null || job.stop !== undefined)
       return { because: asEnd(because, job, []), detail: '', outputs: [], stdout, stderr };
     const tar = end.outputsTar;
@@ -193,8 +192,8 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
   } catch (error) {
     // The lease ended before logs or outputs were with the server: what is not there cannot stand.
     const [stdout, stderr] = await Promise.all([
-      digestOnly(job, files.stdoutFile),
-      digestOnly(job, files.stderrFile),
+      digestOnly(files.stdoutFile, mostOf(job, end.stdoutBytes)),
+      digestOnly(files.stderrFile, mostOf(job, end.stderrBytes)),
     ]);
     return { because: 'lost', detail: reasonOf(error).slice(0, 1000), outputs: [], stdout, stderr };
   }
@@ -212,30 +211,37 @@ function asEnd(
 
 async function wholeLog(
   job: LeasedJob,
-  path: string,
-  tail: LogTail,
+  files: SlotStarted,
+  stream: 'stdout' | 'stderr',
+  most: number,
   parts: ReportingParts,
 ): Promise<WholeLog> {
-  const short = readShortLog(path, mostOf(job));
+  const path = files[`${stream}File`];
+  const short = readShortLog(path, most);
+  if (short.size === 0 && 'digest' in short) return short;
+  const tail = parts.tailsOf(job)[stream];
   if ('digest' in short && tail.sent === 0) return short;
   // Nobody waits for the log of a lease that is over.
-  if (job.stop === 'lost') return digestOnly(job, path);
+  if (job.stop === 'lost') return digestOnly(path, most);
   await parts.whileMine(job, () => tail.push(short.size));
   return 'digest' in short ? { ...short, inline: null } : readLongLog(path, short.size);
 }
 
-async function digestOnly(job: LeasedJob, path: string): Promise<WholeLog> {
-  const short = readShortLog(path, mostOf(job));
+async function digestOnly(path: string, most: number): Promise<WholeLog> {
+  const short = readShortLog(path, most);
   return 'digest' in short ? { ...short, inline: null } : readLongLog(path, short.size);
 }
 
-const mostOf = ({ verified }: LeasedJob): number => verified.order.limits.logBytes;
+const mostOf = ({ verified }: LeasedJob, bytes: number): number =>
+  Math.min(bytes, verified.order.limits.logBytes);
 
-const plainLog = ({ digest, size }: WholeLog) => ({ digest, size });
+function plainLog({ digest, size }: WholeLog) {
+  return { digest, size };
+}
 
-function about(task: LeasedTask, order: string, person: string | null, parts: ReportingParts) {
+function about(task: LeasedTask, order: string, person: string | null, set: SetRef) {
   const { job, index, attempt, token } = plainTask(task);
-  return { person, order, job, index, attempt, token, set: parts.set(), adopts: null, auditHead: null };
+  return { person, order, job, index, attempt, token, set, adopts: null, auditHead: null };
 }
 
 function successOf(outcome: Outcome, receipt: string): Success {

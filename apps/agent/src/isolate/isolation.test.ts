@@ -289,9 +289,11 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
         outputs: null,
       });
       it.isolation.cancel(behind, 'kill');
+      const never = await behind.ended;
+      assert.deepEqual([never.reason, never.cpuMs], ['cancelled', 0], 'at once, not when its turn comes');
+      assert.deepEqual([never.stdoutBytes, never.stderrBytes], [0, 0], 'not what an earlier run left');
       it.isolation.cancel(stubborn, 'terminate');
       assert.equal((await stubborn.ended).reason, 'cancelled');
-      assert.deepEqual([(await behind.ended).reason, (await behind.ended).cpuMs], ['cancelled', 0]);
       stubborn.release();
       behind.release();
       assert.equal((await it.run(['/bin/true'])).end.code, 0, 'the slot goes on');
@@ -322,6 +324,40 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       await assert.rejects(refused({ uid: 0 }), isRefusal);
       it.socket.write('nonsense\n{"do":"run"}\n[]\nnull\n{"do":"cancel","id":99,"how":"kill"}\n');
       assert.equal((await it.run(['/bin/true'])).end.code, 0);
+    });
+
+    test('says how much was written, and that it runs once it has run for a moment', async () => {
+      const { end } = await it.run(['/bin/sh', '-c', 'printf 123; printf 12345 >&2; exit 4']);
+      assert.deepEqual([end.stdoutBytes, end.stderrBytes, end.code], [3, 5, 4]);
+      const started = await it.isolation.start({
+        slot: 0,
+        profile: kind,
+        argv: ['/bin/sleep', '0.5'],
+        env: [],
+        inputs: [],
+        limits: usualLimits,
+        network: false,
+        outputs: null,
+      });
+      let hasEnded = false;
+      void started.ended.then(() => (hasEnded = true));
+      assert.ok((await started.running) >= 0);
+      assert.equal(hasEnded, false);
+      await started.ended;
+      started.release();
+    });
+
+    test('many at once in one slot all end, in their order', async () => {
+      const ends: number[] = [];
+      const many = Array.from({ length: 12 }, async (_, n) => {
+        const { end } = await it.run(['/bin/sh', '-c', `exit ${n}`], { profile: 'bare' });
+        ends.push(end.code ?? -1);
+      });
+      await Promise.all(many);
+      assert.deepEqual(
+        ends,
+        many.map((_, n) => n),
+      );
     });
 
     test('hands arguments over byte for byte', async () => {

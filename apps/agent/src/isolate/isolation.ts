@@ -97,6 +97,9 @@ export interface SlotEnd {
   readonly endedMs: number;
   readonly cpuMs: number;
   readonly memoryPeakBytes: number;
+  /** How long the two files are. */
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
   /** A tar made inside the sandbox after every process was dead: hostile input, read it with `readOutputs`. */
   readonly outputsTar: string | null;
 }
@@ -104,9 +107,15 @@ export interface SlotEnd {
 export interface SlotStarted {
   readonly stdoutFile: string;
   readonly stderrFile: string;
-  /** Resolves when the loop of the slot was handed the command. Rejects with an `IsolateError` like `ended`. */
-  readonly running: Promise<void>;
-  /** Resolves after every process of the attempt is dead. Rejects only with an `IsolateError` when the launcher is gone. */
+  /**
+   * Resolves with the milliseconds since the slot began with it, once it is seen to run for a moment or has ended.
+   * Rejects with an `IsolateError` like `ended`.
+   */
+  readonly running: Promise<number>;
+  /**
+   * Resolves after every process of the attempt is dead. Rejects with `isolate.refused` when the launcher did not take
+   * the run, with `isolate.lost` when it is gone.
+   */
   readonly ended: Promise<SlotEnd>;
   /** Gives the files back to the slot. Call it when log and outputs were read; they are overwritten afterwards. */
   release(): void;
@@ -122,7 +131,7 @@ export interface Isolation {
   readonly offers: readonly ProfileMeasured[];
   /** Where the agent puts blobs, as the agent sees it. */
   readonly cacheFolder: string;
-  /** Resolves when the launcher said that it took the run, rejects with `isolate.refused` when it did not. */
+  /** Resolves when the run is on its way to the launcher. */
   start(run: SlotRun): Promise<SlotStarted>;
   /** Cancels the run that `started` stands for; a run that still waits ends `cancelled` without having started. */
   cancel(started: SlotStarted, how: 'terminate' | 'kill'): void;

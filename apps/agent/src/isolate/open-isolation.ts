@@ -30,9 +30,7 @@ export function isolationOver(socket: Socket, place: Omit<IsolationPlace, 'descr
 interface Waiting {
   readonly slot: number;
   readonly set: number;
-  readonly run: SlotRun;
-  taken(): void;
-  running(): void;
+  running(forMs: number): void;
   ended(end: RunEnd): void;
   failed(error: IsolateError): void;
 }
@@ -110,55 +108,43 @@ class LauncherLine implements Isolation {
     return new Promise((resolve) => this.#forSet[slot]?.push(resolve));
   }
 
-  #send(run: SlotRun, set: number): Promise<SlotStarted> {
+  #send(run: SlotRun, set: number): SlotStarted {
     const id = this.#next++;
     const folder = `${this.#place.slotsFolder}/${run.slot}`;
-    return new Promise((resolveStart, rejectStart) => {
-      let sayRunning: () => void = () => {};
-      let failRunning: (error: IsolateError) => void = () => {};
-      let sayEnded: (end: SlotEnd) => void = () => {};
-      let failEnded: (error: IsolateError) => void = () => {};
-      const running = new Promise<void>((resolve, reject) => ([sayRunning, failRunning] = [resolve, reject]));
-      const ended = new Promise<SlotEnd>((resolve, reject) => ([sayEnded, failEnded] = [resolve, reject]));
-      // Whoever awaits neither must not bring the agent down when the launcher goes.
-      running.catch(() => {});
-      ended.catch(() => {});
-      let isReleased = false;
-      const started: SlotStarted = {
-        stdoutFile: `${folder}/out${set}`,
-        stderrFile: `${folder}/err${set}`,
-        running,
-        ended,
-        release: () => {
-          if (isReleased || this.#waiting.has(id)) return;
-          isReleased = true;
-          this.#giveSet(run.slot, set);
-        },
-      };
-      this.#ids.set(started, id);
-      this.#waiting.set(id, {
-        slot: run.slot,
-        set,
-        run,
-        taken: () => resolveStart(started),
-        running: () => {
-          resolveStart(started);
-          sayRunning();
-        },
-        ended: ({ hasOutputs, ...end }) => {
-          resolveStart(started);
-          sayRunning();
-          sayEnded({ ...end, outputsTar: hasOutputs ? `${folder}/tar${set}` : null });
-        },
-        failed: (error) => {
-          rejectStart(error);
-          failRunning(error);
-          failEnded(error);
-        },
-      });
-      const inputs = run.inputs.map((input) => [input.path, input.digestHex, input.executable]);
-      this.#write({ do: 'run', id, ...run, set, inputs });
+    const running = Promise.withResolvers<number>();
+    const ended = Promise.withResolvers<SlotEnd>();
+    // Whoever awaits neither must not bring the agent down when the launcher goes.
+    running.promise.catch(() => {});
+    ended.promise.catch(() => {});
+    let isReleased = false;
+    const started: SlotStarted = {
+      stdoutFile: `${folder}/out${set}`,
+      stderrFile: `${folder}/err${set}`,
+      running: running.promise,
+      ended: ended.promise,
+      release: () => {
+        if (isReleased || this.#waiting.has(id)) return;
+        isReleased = true;
+        this.#giveSet(run.slot, set);
+      },
+    };
+    this.#ids.set(started, id);
+    this.#waiting.set(id, {
+      slot: run.slot,
+      set,
+      running: running.resolve,
+      ended: ({ hasOutputs, ...end }) => {
+        running.resolve(end.endedMs - end.startedMs);
+        ended.resolve({ ...end, outputsTar: hasOutputs ? `${folder}/tar${set}` : null });
+      },
+      failed: (error) => {
+        running.reject(error);
+        ended.reject(error);
+      },
     });
+    const inputs = run.inputs.map((input) => [input.path, input.digestHex, input.executable]);
+    this.#write({ do: 'run', id, ...run, set, inputs });
+    return started;
   }
 
   #giveSet(slot: number, set: number): void {
@@ -198,8 +184,7 @@ class LauncherLine implements Isolation {
     }
     const waiting = this.#waiting.get(message[1]);
     if (waiting === undefined) return;
-    if (message[0] === 'taken') waiting.taken();
-    else if (message[0] === 'running') waiting.running();
+    if (message[0] === 'running') waiting.running(message[2]);
     else {
       this.#waiting.delete(message[1]);
       if (message[0] === 'ended') waiting.ended(message[2]);

@@ -31,6 +31,9 @@ export interface LauncherPlace {
 }
 
 const lookEveryMs = 50;
+/** A slot with so many runs ahead is not idle while its ends wait for more of them, for so long at most. */
+const enoughWaiting = 2;
+const gatherMs = 5;
 const mounterFolder = '/run/writ-launcher';
 
 /** Two agents of one machine may have one name, in different clusters; their accounts are never the same. */
@@ -48,6 +51,8 @@ export class Launcher {
   #turn = 0;
   #partial = '';
   #toSend = '';
+  #sendSoon: NodeJS.Immediate | undefined;
+  #sendLater: NodeJS.Timeout | undefined;
   #closing: Promise<void> | null = null;
   #probed: ((end: RunEnd) => void) | null = null;
 
@@ -132,14 +137,24 @@ export class Launcher {
     this.#looking = null;
   }
 
-  /** What one turn of the loop has to say goes out as one write. */
+  /** What one turn of the loop has to say goes out as one write. Ends that other runs wait behind leave together. */
   #tell(message: FromLauncher): void {
-    if (message[0] === 'ended') this.#slotOf.delete(message[1]);
-    if (this.#toSend === '') setImmediate(() => this.#flush());
     this.#toSend += `${JSON.stringify(message)}\n`;
+    if (message[0] === 'ended' && this.#hasWaiting(message[1]))
+      this.#sendLater ??= setTimeout(() => this.#flush(), gatherMs);
+    else this.#sendSoon ??= setImmediate(() => this.#flush());
+  }
+
+  #hasWaiting(ended: number): boolean {
+    const slot = this.#slotOf.get(ended);
+    this.#slotOf.delete(ended);
+    return slot !== undefined && slot.waiting >= enoughWaiting;
   }
 
   #flush(): void {
+    clearTimeout(this.#sendLater);
+    clearImmediate(this.#sendSoon);
+    this.#sendLater = this.#sendSoon = undefined;
     const text = this.#toSend;
     this.#toSend = '';
     this.#place.send(text);

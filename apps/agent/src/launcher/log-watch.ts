@@ -19,12 +19,13 @@ export class LogWatch {
     this.#seen = [{ at: now, bytes: 0 }];
   }
 
-  isFull(): boolean {
-    return this.#bytes() > this.#limits.logBytes;
+  sizes(): { readonly out: number; readonly err: number } {
+    return { out: fstatSync(this.#files.out).size, err: fstatSync(this.#files.err).size };
   }
 
   isOver(now: number): boolean {
-    const bytes = this.#bytes();
+    const { out, err } = this.sizes();
+    const bytes = out + err;
     if (bytes > this.#limits.logBytes) return true;
     const newest = this.#seen.at(-1);
     if (newest === undefined || now - newest.at >= 500) this.#seen.push({ at: now, bytes });
@@ -32,9 +33,5 @@ export class LogWatch {
     const oldest = this.#seen[0];
     if (oldest === undefined || now - oldest.at < windowMs) return false;
     return ((bytes - oldest.bytes) * 1000) / (now - oldest.at) > this.#limits.logBytesPerSecond;
-  }
-
-  #bytes(): number {
-    return fstatSync(this.#files.out).size + fstatSync(this.#files.err).size;
   }
 }

@@ -77,10 +77,12 @@ export interface RunEnd {
   readonly endedMs: number;
   readonly cpuMs: number;
   readonly memoryPeakBytes: number;
+  readonly stdoutBytes: number;
+  readonly stderrBytes: number;
   readonly hasOutputs: boolean;
 }
 
-/** `taken` is said only for a run that waits; `running` says it too. */
+/** Of a run that is over in a moment only `ended` is said. `running` tells for how many milliseconds it has run. */
 export type FromLauncher =
   | readonly [
       'ready',
@@ -91,8 +93,7 @@ export type FromLauncher =
         readonly offers: readonly Offer[];
       },
     ]
-  | readonly ['taken', id: number]
-  | readonly ['running', id: number]
+  | readonly ['running', id: number, forMs: number]
   | readonly ['refused', id: number, why: string]
   | readonly ['ended', id: number, end: RunEnd];
 

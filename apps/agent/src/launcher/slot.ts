@@ -42,12 +42,15 @@ export interface SlotPlace {
 interface Running {
   readonly run: RunMessage;
   readonly startedMs: number;
+  /** Monotonic, as the deadline is. */
+  readonly startedAt: number;
   readonly deadline: number;
   readonly log: LogWatch;
   readonly cpuBefore: number;
   cause: EndReason | null;
   isCollecting: boolean;
   killAt: number | null;
+  isTold: boolean;
   sampledBytes: number;
   sampledCpuMs: number;
 }
@@ -68,7 +71,9 @@ export class Slot {
   #counted: CgroupCounts | null = null;
   #countedCpuMs = 0;
   #running: Running | null = null;
-  #cancelled = new Set<number>();
+  /** The run whose folder is being made, and whether it was cancelled meanwhile. */
+  #preparing: number | null = null;
+  #isPreparingInVain = false;
   #lastArgs = '';
   #folderWritten: RunMessage['profile'] | null = null;
   #isClosed = false;
@@ -114,10 +119,14 @@ export class Slot {
     return this.#running?.run.set === set || this.#queue.some((run) => run.set === set);
   }
 
+  /** How many runs wait behind the one that runs. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   take(run: RunMessage): void {
     this.#queue.push(run);
-    if (this.#isDraining) this.#tell(['taken', run.id]);
-    else this.#drained = this.#drain();
+    if (!this.#isDraining) this.#drained = this.#drain();
   }
 
   cancel(id: number, how: 'terminate' | 'kill'): boolean {
@@ -125,8 +134,12 @@ export class Slot {
       this.#stop('cancelled', how === 'kill' ? 0 : this.#running.run.limits.graceMs);
       return true;
     }
-    if (!this.#queue.some((run) => run.id === id)) return false;
-    this.#cancelled.add(id);
+    const at = this.#queue.findIndex((run) => run.id === id);
+    if (at >= 0) {
+      this.#queue.splice(at, 1);
+      this.#tellNothingRan(id);
+    } else if (this.#preparing === id) this.#isPreparingInVain = true;
+    else return false;
     return true;
   }
 
@@ -136,6 +149,10 @@ export class Slot {
     if (running === null) return;
     const now = this.#clock.monotonicMs();
     const { limits } = running.run;
+    if (!running.isTold) {
+      running.isTold = true;
+      this.#tell(['running', running.run.id, Math.round(now - running.startedAt)]);
+    }
     if (running.killAt !== null && now >= running.killAt) this.#killLoop(running);
     if (running.cause !== null || running.isCollecting) return;
     if (now >= running.deadline) this.#stop('time_limit', limits.graceMs);
@@ -168,21 +185,19 @@ export class Slot {
   async #drain(): Promise<void> {
     this.#isDraining = true;
     for (let run = this.#queue.shift(); run !== undefined && !this.#isClosed; run = this.#queue.shift()) {
-      if (this.#cancelled.delete(run.id)) {
-        const nowMs = this.#clock.epochMs();
-        this.#tell([
-          'ended',
-          run.id,
-          { ...nothingRan, reason: 'cancelled', startedMs: nowMs, endedMs: nowMs },
-        ]);
-        continue;
-      }
+      this.#preparing = run.id;
+      this.#isPreparingInVain = false;
       try {
         await this.#runOne(run);
       } catch (error) {
         const nowMs = this.#clock.epochMs();
-        this.#writeError(run.set, `writ: the sandbox could not be made: ${(error as Error).message}\n`);
-        this.#tell(['ended', run.id, { ...nothingRan, reason: 'sandbox', startedMs: nowMs, endedMs: nowMs }]);
+        const why = `writ: the sandbox could not be made: ${(error as Error).message}\n`;
+        const stderrBytes = this.#writeError(run.set, why);
+        this.#tell([
+          'ended',
+          run.id,
+          { ...nothingRan, reason: 'sandbox', startedMs: nowMs, endedMs: nowMs, stderrBytes },
+        ]);
       } finally {
         giveBackInputs(run.inputs, this.#place.inputsFolder);
         this.#running = null;
@@ -196,7 +211,10 @@ export class Slot {
     const { limits } = run;
     if (workMount !== null && !workMount.isReadyFor(limits.diskBytes, limits.memoryBytes))
       await workMount.make(limits.diskBytes, limits.memoryBytes);
-    if (workMount === null && this.#folderWritten !== null) await this.#clearFolder(this.#folderWritten);
+    if (workMount === null && this.#folderWritten !== null)
+      await this.#clearFolder(this.#folderWritten, run.set);
+    this.#preparing = null;
+    if (this.#isPreparingInVain) return this.#tellNothingRan(run.id);
     takeInputs(run.inputs, this.#place.cacheFolder, this.#place.inputsFolder);
     cgroup?.limit({
       memoryBytes: limits.memoryBytes,
@@ -211,16 +229,17 @@ export class Slot {
     const running: Running = (this.#running = {
       run,
       startedMs: this.#clock.epochMs(),
+      startedAt: now,
       deadline: now + limits.wallMs,
       log: new LogWatch(files, limits, now),
       cpuBefore: this.#countedCpuMs,
       cause: null,
       isCollecting: false,
       killAt: null,
+      isTold: false,
       sampledBytes: 0,
       sampledCpuMs: 0,
     });
-    this.#tell(['running', run.id]);
     const shellCode = await this.#execute(run);
     const after = cgroup?.count() ?? null;
     await this.#waitUntilDead(run);
@@ -229,7 +248,8 @@ export class Slot {
     const memoryPeakBytes = after?.memoryPeakBytes ?? running.sampledBytes;
     this.#counted = after;
     this.#countedCpuMs = cpuNow;
-    let end = this.#judge(running, shellCode, before, after);
+    const log = running.log.sizes();
+    let end = this.#judge(running, shellCode, log.out + log.err, before, after);
     const endedMs = this.#clock.epochMs();
     let hasOutputs = false;
     if (run.outputs !== null && end.reason !== 'sandbox' && end.reason !== 'cancelled') {
@@ -247,9 +267,16 @@ export class Slot {
         endedMs,
         cpuMs: Math.round(cpuMs),
         memoryPeakBytes,
+        stdoutBytes: log.out,
+        stderrBytes: log.err,
         hasOutputs,
       },
     ]);
+  }
+
+  #tellNothingRan(id: number): void {
+    const nowMs = this.#clock.epochMs();
+    this.#tell(['ended', id, { ...nothingRan, reason: 'cancelled', startedMs: nowMs, endedMs: nowMs }]);
   }
 
   /** Processes that stand around the job and count: the loop and what holds it, and bwrap's two. */
@@ -372,6 +399,7 @@ export class Slot {
   #judge(
     running: Running,
     shellCode: number | null,
+    logBytes: number,
     before: CgroupCounts | null,
     after: CgroupCounts | null,
   ): RunEnd {
@@ -383,7 +411,7 @@ export class Slot {
     const byShell = exitOrSignal(code ?? shellCode);
     const end = (reason: EndReason): RunEnd => ({ ...nothingRan, ...byShell, reason });
     if (running.cause !== null) return end(running.cause);
-    if (running.log.isFull()) return end('log_limit');
+    if (logBytes > run.limits.logBytes) return end('log_limit');
     // A job that lost a process to a limit may end with 0 all the same: the kernel's counters tell, not its exit code.
     if (after !== null && before !== null) {
       if (after.oomKills > before.oomKills) return end('memory_limit');
@@ -427,15 +455,16 @@ export class Slot {
     return code === null || exitOrSignal(code).signal === 'SIGXFSZ' ? 'output_limit' : 'sandbox';
   }
 
-  async #clearFolder(profile: RunMessage['profile']): Promise<void> {
-    const command = { env: noEnv, fileSet: 0, fileSizeBytes: 1_048_576, nofile: 256, argv: clearCommand };
+  /** With the files of the run that comes next: those of others may not have been read yet. */
+  async #clearFolder(profile: RunMessage['profile'], fileSet: number): Promise<void> {
+    const command = { env: noEnv, fileSet, fileSizeBytes: 1_048_576, nofile: 256, argv: clearCommand };
     if (profile !== 'bare')
       this.#writeArgs(
         { env: [], inputs: [], network: false, limits: clearLimits },
         { is: 'folder', path: this.#place.loop.workFolder },
       );
     const code = await this.#loop.run({ ...command, how: profile === 'bare' ? 'bare' : 'sandbox' });
-    if (code !== 0) throw new Error(`the work folder could not be emptied: ${this.#errorStart(0)}`);
+    if (code !== 0) throw new Error(`the work folder could not be emptied: ${this.#errorStart(fileSet)}`);
     this.#folderWritten = null;
   }
 
@@ -470,10 +499,12 @@ export class Slot {
     return statusRoom.toString('latin1', 0, readSync(file, statusRoom, 0, statusRoom.length, 0));
   }
 
-  #writeError(set: number, text: string): void {
+  /** @returns how many bytes. */
+  #writeError(set: number, text: string): number {
     const file = openSync(`${this.#place.loop.filesFolder}/err${set}`, 'w');
-    writeSync(file, text);
+    const written = writeSync(file, text);
     closeSync(file);
+    return written;
   }
 }
 
@@ -489,6 +520,8 @@ const nothingRan: RunEnd = {
   endedMs: 0,
   cpuMs: 0,
   memoryPeakBytes: 0,
+  stdoutBytes: 0,
+  stderrBytes: 0,
   hasOutputs: false,
 };
 

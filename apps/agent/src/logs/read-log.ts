@@ -9,17 +9,18 @@ export interface WholeLog {
   readonly inline: string | null;
 }
 
-const EMPTY: WholeLog = { digest: digestOf(''), size: 0, inline: null };
+export const EMPTY_LOG: WholeLog = { digest: digestOf(''), size: 0, inline: null };
 
 /**
  * The log of an attempt whose processes are all dead. Short ones are read at once: for a job of a millisecond four
  * calls cost less than a round through the thread pool. `most`: what comes after so many bytes is not kept.
  */
 export function readShortLog(path: string, most: number): WholeLog | { readonly size: number } {
+  if (most === 0) return EMPTY_LOG;
   const descriptor = openSync(path, 'r');
   try {
     const size = Math.min(fstatSync(descriptor).size, most);
-    if (size === 0) return EMPTY;
+    if (size === 0) return EMPTY_LOG;
     if (size > BOUNDS.inlineLogBytes) return { size };
     const bytes = Buffer.allocUnsafe(size);
     let got = 0;
