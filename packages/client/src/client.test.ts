@@ -27,7 +27,7 @@ describe('an order', () => {
     const order = buildOrder({ argv: ['true'] }, by);
     assert.ok(orderCheck.is(order));
     assert.equal(order.maxAttempts, DEFAULTS.maxAttempts);
-    assert.equal(order.profile, 'strict');
+    assert.equal(order.profile, 'user');
     assert.equal(order.network, false);
     assert.equal(order.limits.memoryBytes, DEFAULTS.memoryBytes);
     assert.equal(order.notAfter - order.issued, DEFAULTS.submitNotAfterSeconds * 1000);

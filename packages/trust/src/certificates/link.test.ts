@@ -126,7 +126,7 @@ for (const role of ['server', 'agent'] as const) {
       to: { host: '127.0.0.1', port: side.port },
       own: owns[peer],
       expect: expecting(role),
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(30_000),
     });
     assert.equal(identity.role, role);
     const session = http2.connect('https://writ', { createConnection: () => socket });
@@ -141,7 +141,7 @@ for (const role of ['server', 'agent'] as const) {
   });
 
   for (const row of rows) {
-    test(`a listening ${role} cuts a peer before any HTTP/2: ${row.title}`, { timeout: 5000 }, async () => {
+    test(`a listening ${role} cuts a peer before any HTTP/2: ${row.title}`, { timeout: 30_000 }, async () => {
       const before = side.refusals.length;
       const refused = side.refusedNext();
       const { answered } = await attack(side.port, ownOfRow(row) ?? {});
@@ -154,14 +154,14 @@ for (const role of ['server', 'agent'] as const) {
       else assert.deepEqual(codes.map(asIfSeen), [asIfSeen(row.code)]);
     });
 
-    test(`a ${role} that dials sends nothing to a peer with: ${row.title}`, { timeout: 5000 }, async () => {
+    test(`a ${role} that dials sends nothing to a peer with: ${row.title}`, { timeout: 30_000 }, async () => {
       const rogue = await startRogue(ownOfRow(row));
       await assert.rejects(
         dialLink({
           to: { host: '127.0.0.1', port: rogue.port },
           own: owns[role],
           expect: expecting(peer),
-          signal: AbortSignal.timeout(5000),
+          signal: AbortSignal.timeout(30_000),
         }),
         (error) => {
           assert.ok(error instanceof TrustError, String(error));
@@ -232,7 +232,7 @@ for (const [what, options] of [
   ['an unknown protocol', { ALPNProtocols: ['http/1.1'] }],
   ['TLS 1.2', { maxVersion: 'TLSv1.2' }],
 ] as const) {
-  test(`a peer with a right certificate that offers ${what} is cut`, { timeout: 5000 }, async () => {
+  test(`a peer with a right certificate that offers ${what} is cut`, { timeout: 30_000 }, async () => {
     const side = await listen('server', { enrol: true });
     const refused = side.refusedNext();
     const { chainPem, privateKeyPem } = owns.agent;
@@ -252,7 +252,7 @@ for (const [what, options] of [
   });
 }
 
-test('enrolment is refused on a port that does not serve it', { timeout: 5000 }, async () => {
+test('enrolment is refused on a port that does not serve it', { timeout: 30_000 }, async () => {
   const side = await listen('agent', { enrol: false });
   const refused = side.refusedNext();
   const socket = tls.connect({ host: '127.0.0.1', port: side.port, ...enrolClientTls() });
@@ -263,7 +263,7 @@ test('enrolment is refused on a port that does not serve it', { timeout: 5000 },
 
 test(
   'an agent that is refused after its handshake sees the connection close',
-  { timeout: 5000 },
+  { timeout: 30_000 },
   async () => {
     const side = await listen('server', { enrol: true });
     const banned = (await oddLeaves(authority, 'agent')).find(({ title }) => title === 'banned');
@@ -273,7 +273,7 @@ test(
       to: { host: '127.0.0.1', port: side.port },
       own: ownOf(leaf, ...above),
       expect: expecting('server'),
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(30_000),
     });
     await untilClosed(socket);
     assert.deepEqual(
@@ -285,7 +285,7 @@ test(
 
 test(
   'a peer that an alert cuts under HTTP/2 is not left with an open socket',
-  { timeout: 5000 },
+  { timeout: 30_000 },
   async () => {
     // Node refuses a missing certificate by an alert that comes after the handshake has ended for the dialing side.
     const side = await listen('agent', { enrol: false });
@@ -293,7 +293,7 @@ test(
       to: { host: '127.0.0.1', port: side.port },
       own: { chainPem: '', privateKeyPem: '' },
       expect: expecting('agent'),
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(30_000),
     });
     const session = http2.connect('https://writ', { createConnection: () => socket });
     session.on('error', () => {});
@@ -323,7 +323,7 @@ test('peers that vanish in the middle of a handshake leave the port open', { tim
       to: { host: '127.0.0.1', port: side.port },
       own: owns[peer],
       expect: expecting(role),
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(30_000),
     });
     assert.equal(identity.role, role);
     socket.destroy();
@@ -337,7 +337,7 @@ test('a renewed certificate is shown to connections made from then on', async ()
       to: { host: '127.0.0.1', port: side.port },
       own: owns.agent,
       expect: expecting('server'),
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(30_000),
     });
   const first = await dial();
   const renewed = await goodLeaf(authority, 'server', 'main');
