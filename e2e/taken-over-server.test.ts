@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { readResults, readVerifiedJob, verifyAdmissions } from '@writ/client';
 import {
+  type Admission,
+  type Bundle,
   encodeBase64,
   LINK_ROUTES,
   PAYLOAD_TYPES,
@@ -17,12 +21,18 @@ import {
 import {
   envelopeDigest,
   followSet,
+  inviteSigner,
+  makeAdmission,
   makeFreshness,
+  makeInvite,
+  makeReceipt,
   openReceipt,
+  parseInvite,
   seal,
   setRef,
   signerFromSeed,
   signOrder,
+  verifyBundle,
   type Admitted,
   type HeldSets,
   type Signer,
@@ -30,6 +40,7 @@ import {
 import { digestOf } from '@writ/trust/digest';
 import { startHostileServer, type HostileServer } from '../testkit/src/hostile-server.ts';
 import { makeOrder, randomId, type TestPerson } from '../testkit/src/make-order.ts';
+import type { Ended } from '../testkit/src/open-shell.ts';
 import { startCluster, type AgentMember, type Cluster } from '../testkit/src/start-cluster.ts';
 import { takeServer, type TakenServer } from '../testkit/src/take-over.ts';
 
@@ -48,6 +59,10 @@ let ana: TestPerson;
 let admitted: Admitted;
 let succeeded: string;
 let failed: string;
+/** Of the other agent. */
+let otherJob: string;
+/** Waits for an agent that there is not. */
+let unfit: string;
 let nextToken = 1000;
 
 before(async () => {
@@ -66,7 +81,8 @@ before(async () => {
   ana = { id: cluster.key.person, signer: cluster.key.signer };
   succeeded = await run('drill-one', 'echo done', 0);
   failed = await run('drill-one', 'exit 3', 3);
-  await run('drill-two', 'echo other', 0);
+  otherJob = await run('drill-two', 'echo other', 0);
+  unfit = await submitUnfit();
   admitted = await readAdmitted(agent.identity);
   await cluster.agent('drill-two').stop();
   await cluster.server.stop();
@@ -113,8 +129,21 @@ async function run(name: string, then: string, exitCode: number): Promise<string
   return (JSON.parse(ended.stdout.split('\n')[0] ?? '') as { job: string }).job;
 }
 
+async function submitUnfit(): Promise<string> {
+  const argv = [
+    'submit',
+    '--quiet',
+    '--profile',
+    'bare',
+    '--label',
+    'zone=three',
+    '--',
+    ...trace('unwanted'),
+  ];
+  return (await cluster.person.must(argv)).trim();
+}
+
 async function readAdmitted(identity: string): Promise<Admitted> {
-  const { verifyAdmissions } = await import('@writ/client');
   const trust = await cluster.client.readTrust();
   const found = [...verifyAdmissions(cluster.sets, trust.admissions).values()].find(
     (one) => one.admitted.identity === identity,
@@ -411,6 +440,9 @@ describe('a server that was taken over', () => {
       ['order.malformed', { array: { is: 'range', from: 5, to: 4 } }],
     ];
     for (const [expect, change] of cases) await offer([{ ...sealed(order(change)), expect }]);
+    const waiting = taken.orders.get(unfit);
+    assert.ok(waiting);
+    await offer([{ envelope: waiting, job: unfit, expect: 'machine.label' }]);
     assert.equal(startsOf('unwanted'), 0);
   });
 
@@ -631,6 +663,293 @@ describe('a server that was taken over', () => {
     assert.ok(counted.attempts >= 500, `${counted.attempts} attempts`);
   });
 });
+
+describe('the same server, as far as people believe it', () => {
+  let database: DatabaseSync;
+
+  before(async () => {
+    await hostile.close();
+    await cluster.server.start();
+    database = new DatabaseSync(join(cluster.server.folder, 'server', 'writ.db'), { timeout: 5000 });
+  });
+  after(() => database?.close());
+
+  const waitFor = (job: string): Promise<Ended> => cluster.person.writ(['wait', job]);
+  const rowOf = (job: string): { seq: number; envelope: string; admission: string } => {
+    const row = database
+      .prepare(
+        'select receipt.job as seq, receipt.envelope, receipt.admission from receipt join job on job.seq = receipt.job where job.id = ?',
+      )
+      .get(job);
+    assert.ok(row);
+    return row as ReturnType<typeof rowOf>;
+  };
+  /** Writes into the database, asks, and puts back what was there. */
+  async function told<T>(
+    job: string,
+    envelope: Envelope,
+    admission: string,
+    ask: () => Promise<T>,
+  ): Promise<T> {
+    const { seq, ...honest } = rowOf(job);
+    const write = database.prepare('update receipt set envelope = ?, admission = ? where job = ?');
+    write.run(JSON.stringify(envelope), admission, seq);
+    try {
+      return await ask();
+    } finally {
+      write.run(honest.envelope, honest.admission, seq);
+    }
+  }
+  /** As every program of a person reads results. */
+  async function readResult(job: string): Promise<ReceiptPredicate> {
+    const kept = taken.orders.get(job);
+    assert.ok(kept);
+    const verified = await readVerifiedJob(cluster.client, { job, sets: cluster.sets, kept });
+    for await (const { predicate } of readResults(cluster.client, verified)) return predicate;
+    throw new Error('no result');
+  }
+  const genuine = (job: string): { envelope: Envelope; statement: Statement; admission: string } => {
+    const { envelope: text, admission } = rowOf(job);
+    const envelope = JSON.parse(text) as Envelope;
+    const statement = JSON.parse(Buffer.from(envelope.payload, 'base64').toString()) as Statement;
+    return { envelope, statement, admission };
+  };
+
+  test('the person is told what is true while nothing is changed', async () => {
+    assert.equal((await readResult(succeeded)).because, 'exit');
+    assert.equal((await waitFor(failed)).exitCode, 3);
+  });
+
+  test('receipts of another job or agent, changed ones and ones by agents of its own end with 125', async () => {
+    const { envelope, statement, admission } = genuine(failed);
+    const praise = { ...statement, predicate: { ...statement.predicate, exit: { code: 0 } } };
+    const other = genuine(otherJob);
+    const lies: [string, Envelope, string][] = [
+      ['of another job and agent', other.envelope, other.admission],
+      ['of another job', genuine(succeeded).envelope, admission],
+      ['changed', { ...envelope, payload: encodeBase64(Buffer.from(JSON.stringify(praise))) }, admission],
+    ];
+    for (const [name, signer] of taken.keys)
+      lies.push([`signed by the ${name}`, seal(PAYLOAD_TYPES.receipt, praise, [signer]).envelope, admission]);
+    for (const fake of [fakeByHand(), fakeByInvite()]) {
+      enter(fake);
+      const { predicate } = praise;
+      const said = { ...predicate, identity: fake.identity.key, admission: fake.digest };
+      const by = [fake.identity];
+      lies.push(
+        [`of an agent admitted ${fake.how}`, makeReceipt(said, fake.identity).envelope, fake.digest],
+        [
+          `of such an agent in the name of the other`,
+          seal(PAYLOAD_TYPES.receipt, praise, by).envelope,
+          admission,
+        ],
+      );
+    }
+    for (const [at, [what, forged, names]] of lies.entries()) {
+      counted.receiptsForged += 1;
+      await told(failed, forged, names, () =>
+        assert.rejects(readResult(failed), { code: 'receipt.unverified' }, what),
+      );
+      // A command takes a while: one of each kind.
+      if (at % 4 !== 0) continue;
+      const ended = await told(failed, forged, names, () => waitFor(failed));
+      assert.equal(ended.exitCode, 125, `${what}: ${ended.stderr}`);
+      assert.match(ended.stderr, /\[receipt\.unverified\]/, what);
+    }
+    assert.deepEqual((await readResult(failed)).exit, { code: 3 });
+  });
+
+  test('what it says of states and exit codes does not count', async () => {
+    const { seq } = rowOf(failed);
+    database.prepare("update task set exit = '{\"code\":0}', state = 'succeeded' where job = ?").run(seq);
+    database
+      .prepare("update job set state = 'succeeded', n_failed = 0, n_succeeded = 1 where seq = ?")
+      .run(seq);
+    const ended = await waitFor(failed);
+    assert.ok(ended.exitCode === 3 || ended.exitCode === 125, ended.stderr);
+  });
+
+  test('a refusal that the agent signed reaches the submitter, in the words of their own program', async () => {
+    const receipt = hostile.receipts.findIndex(({ job }) => job === unfit);
+    const envelope = hostile.envelopes[receipt];
+    const predicate = hostile.receipts[receipt];
+    assert.ok(envelope && predicate);
+    const { seq } = database.prepare('select seq from job where id = ?').get(unfit) as { seq: number };
+    const columns =
+      'job, idx, attempt, digest, token_epoch, token_n, identity, admission, is_accepted, outcome, because, ended, received, envelope';
+    database
+      .prepare(`insert or replace into receipt (${columns}) values (${columns.replaceAll(/[a-z_]+/g, '?')})`)
+      .run(
+        seq,
+        0,
+        1,
+        envelopeDigest(envelope),
+        1,
+        predicate.token.n,
+        predicate.identity,
+        predicate.admission,
+        1,
+        'refused',
+        predicate.because,
+        predicate.ended,
+        Date.now(),
+        JSON.stringify(envelope),
+      );
+    database
+      .prepare(
+        "update job set state = 'refused', rest = 'refused', rest_because = 'machine.label', n_waiting = 0, n_refused = 1, ended = ? where seq = ?",
+      )
+      .run(Date.now(), seq);
+    const ended = await waitFor(unfit);
+    assert.equal(ended.exitCode, 125, ended.stderr);
+    assert.match(ended.stderr, /machine\.label/);
+  });
+
+  test('no bundle with a forged receipt verifies', async (t) => {
+    await cluster.person.must(['get', succeeded, '--bundle-only']);
+    const file = join(cluster.person.home, `${succeeded}.writ.json`);
+    const bundle = JSON.parse(readFileSync(file, 'utf8')) as Bundle;
+    const anchors = [cluster.sets.cluster];
+    assert.equal(verifyBundle(bundle, anchors).receipts.length, 1);
+    assert.equal((await cluster.person.writ(['verify', file])).exitCode, 0);
+    const [entry] = bundle.receipts;
+    assert.ok(entry);
+    const { envelope, statement } = genuine(succeeded);
+    const { predicate } = statement;
+    const withReceipt = (receipt: Envelope, admissions = bundle.admissions): Bundle => ({
+      ...bundle,
+      admissions,
+      receipts: [{ receipt, received: null }],
+    });
+    const changes: Partial<ReceiptPredicate>[] = [
+      { exit: { code: 1 } },
+      { because: 'time_limit' },
+      { index: 1 },
+      { attempt: 2 },
+      { token: { epoch: 9, n: 9 } },
+      { order: digestOf('other') },
+      { job: failed },
+      { ended: predicate.ended + 1 },
+      { started: (predicate.started ?? 0) - 1 },
+      { profile: 'strict' },
+      { seq: predicate.seq + 1 },
+      { previous: digestOf('other') },
+      { stdout: { digest: digestOf('other'), size: 5 } },
+      { outputs: [{ path: 'made', mode: 'file', digest: digestOf('made'), size: 4 }] },
+      { kind: 'adopted', adopts: digestOf('other') },
+    ];
+    const fakes = [fakeByHand(), fakeByInvite()];
+    const forged: Bundle[] = [];
+    for (const change of changes) {
+      const said = { ...predicate, ...change };
+      const signed = makeReceipt(said, ana.signer).envelope;
+      forged.push(withReceipt({ ...envelope, payload: signed.payload }));
+      for (const signer of [...taken.keys.values(), ana.signer, ...fakes.map(({ identity }) => identity)])
+        forged.push(withReceipt(makeReceipt(said, signer).envelope));
+      for (const fake of fakes) {
+        const own = { ...said, identity: fake.identity.key, admission: fake.digest };
+        forged.push(
+          withReceipt(makeReceipt(own, fake.identity).envelope, [...bundle.admissions, fake.paper]),
+        );
+      }
+    }
+    for (const one of forged) {
+      counted.receiptsForged += 1;
+      assert.throws(() => verifyBundle(one, anchors));
+    }
+    writeFileSync(file, JSON.stringify(forged[0]));
+    const ended = await cluster.person.writ(['verify', file]);
+    assert.equal(ended.exitCode, 1);
+    assert.doesNotMatch(ended.stdout, /✓/);
+    t.diagnostic(`0 of ${counted.receiptsForged} forged receipts accepted`);
+  });
+
+  /** So that the server shows it among its admissions. */
+  function enter({ paper, digest, identity }: Fake): void {
+    const { envelope } = database.prepare('select envelope from admission limit 1').get() as {
+      envelope: string;
+    };
+    assert.ok(envelope);
+    const invite = paper.invite && envelopeDigest(paper.invite);
+    if (paper.invite && invite)
+      database
+        .prepare(
+          'insert into invite (digest, invite_key, role, until, envelope, created, admission) values (?, ?, ?, ?, ?, ?, ?)',
+        )
+        .run(
+          invite,
+          identity.key,
+          'agent',
+          Date.now() + 1000,
+          JSON.stringify(paper.invite),
+          Date.now(),
+          digest,
+        );
+    const { seq } = database.prepare('select max(seq) + 1 as seq from admission').get() as { seq: number };
+    database
+      .prepare(
+        'insert into admission (digest, seq, identity, name, invite, is_current, envelope, admitted) values (?, ?, ?, ?, ?, 0, ?, ?)',
+      )
+      .run(digest, seq, identity.key, 'fake', invite, JSON.stringify(paper.admission), Date.now());
+  }
+});
+
+type Statement = { readonly predicate: ReceiptPredicate };
+
+/** An agent that the thief made: it has a genuine certificate, as every agent of the authority. */
+interface Fake {
+  readonly how: string;
+  readonly identity: Signer;
+  readonly digest: string;
+  readonly paper: Bundle['admissions'][number];
+}
+
+const fakeAdmission = (identity: Signer, how: Admission['how']): Admission => ({
+  format: 1,
+  cluster: cluster.sets.cluster,
+  identity: identity.key,
+  role: 'agent',
+  name: 'drill-three',
+  machine: { host: 'host', os: 'linux', arch: 'x64', machineId: null },
+  how,
+  supersedes: null,
+  time: Date.now(),
+});
+
+function fakeByHand(): Fake {
+  const identity = newSigner();
+  const [authority] = taken.keys.values();
+  assert.ok(authority);
+  const by = { person: ana.id, key: ana.signer.key };
+  const how = { is: 'by_hand', labels: [], queues: ['*'], set: setRef(taken.sets.newest), by } as const;
+  const admission = fakeAdmission(identity, { ...how, labels: [], queues: ['*'] });
+  const { envelope, digest } = makeAdmission(admission, authority, identity);
+  return { how: 'by hand', identity, digest, paper: { admission: envelope, invite: null } };
+}
+
+function fakeByInvite(): Fake {
+  const identity = newSigner();
+  const [authority] = taken.keys.values();
+  assert.ok(authority);
+  const made = makeInvite(
+    taken.sets,
+    { person: ana.id, signer: authority },
+    { role: 'agent', name: null, labels: [], queues: ['*'], addresses: ['127.0.0.1:1'] },
+    Date.now(),
+    (bytes) => crypto.getRandomValues(bytes),
+  );
+  const key = inviteSigner(parseInvite(made.text).seed);
+  const how = { is: 'invite', invite: made.digest, inviteKey: key.key } as const;
+  const { envelope, digest } = makeAdmission(fakeAdmission(identity, how), key, identity);
+  return {
+    how: 'by an invite of its own',
+    identity,
+    digest,
+    paper: { admission: envelope, invite: made.envelope },
+  };
+}
+
+const newSigner = (): Signer => signerFromSeed(crypto.getRandomValues(new Uint8Array(32)));
 
 /** The place where `writ` keeps it; on the server's machine too when person and server share one. */
 function readPersonsSeed(): Uint8Array {
