@@ -191,11 +191,11 @@ describe('a link', () => {
     );
     assert.equal(
       backOff(40, () => 1),
-      15_000,
+      5_000,
     );
     assert.equal(
       backOff(40, () => 0),
-      7500,
+      2500,
     );
   });
 });

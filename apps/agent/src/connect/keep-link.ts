@@ -9,7 +9,7 @@ import type { Link } from './link.ts';
 /** Waits between tries: the first is quick, then longer and longer, each at a random part so that many agents do not come at once. */
 export function backOff(failures: number, random: () => number): number {
   if (failures <= 1) return random() * 100;
-  return (0.5 + random() / 2) * Math.min(15_000, 200 * 2 ** (failures - 2));
+  return (0.5 + random() / 2) * Math.min(5_000, 200 * 2 ** (failures - 2));
 }
 
 const GOOD_LINK_MS = 250;
