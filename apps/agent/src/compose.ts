@@ -318,6 +318,8 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
       return inputs.is === 'list' && inputs.files.length === 0 ? [] : cache.bring(inputs);
     },
     queue: (job) => queue.add(job),
+    inHand: new Map(),
+    stopLost: (task) => holding.stopHeld(task, 'lost', 'kill'),
     isolate: (run) => isolation.start(run),
     onRunning: (job) => {
       live.add(job);

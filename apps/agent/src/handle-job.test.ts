@@ -154,6 +154,21 @@ describe('a job on a real agent, by a server that may lie', () => {
     assert.ok(last > leased + 500);
   });
 
+  it('starts a newer attempt once the older one is dead, never beside it, and refuses neither', async () => {
+    const file = join(base, 'shared', 'beside');
+    const order = cluster.order({
+      argv: ['/bin/sh', '-c', `mkdir ${file} || exit 9; trap '' TERM; sleep 20 & wait`],
+    });
+    lease(order, 0, 1);
+    await server.hear('started', ({ tasks: told }) => told.some(({ job }) => job === order.order.job));
+    lease(order, 0, 2);
+    assert.equal((await ended(order, 1)).because, 'lost');
+    const second = await ended(order, 2);
+    assert.equal(second.because, 'exit');
+    assert.deepEqual(second.exit, { code: 9 }, 'it ran, after the first');
+    assert.ok(second.started !== null && second.started >= ((await ended(order, 1)).ended ?? Infinity));
+  });
+
   it('keeps a job whose lease is renewed', async () => {
     const order = cluster.order({ argv: ['/bin/sh', '-c', 'sleep 2.5; echo alive'] });
     lease(order, 0, 1, 1);

@@ -3,7 +3,7 @@ import { refuse, setRef, TrustError } from '@writ/trust';
 import type { StartRecord } from '@writ/trust';
 import { AgentError } from './agent-error.ts';
 import type { SlotEnd, SlotRun, SlotStarted } from './isolate/isolation.ts';
-import { plainTask } from './lease-book.ts';
+import { plainTask, taskKey } from './lease-book.ts';
 import type { LeasedJob } from './leased-job.ts';
 import type { HeldTask, LeaseBook } from './lease-book.ts';
 import { reasonOf } from './log.ts';
@@ -29,6 +29,10 @@ export interface Desk {
   catchUp(envelope: Envelope | undefined): Promise<void>;
   bringInputs(verified: VerifiedOrder): Promise<readonly InputFile[]>;
   queue(job: LeasedJob): void;
+  /** Attempts that have left the queue and have not been reported yet, by task. */
+  readonly inHand: Map<string, Promise<void>>;
+  /** Its lease is over: what runs under it is killed. */
+  stopLost(task: HeldTask): void;
   isolate(run: SlotRun): Promise<SlotStarted>;
   /** It runs; it has ended. */
   onRunning(job: LeasedJob): void;
@@ -38,9 +42,34 @@ export interface Desk {
 /** Lease → verify: nothing of an order is used before it has been verified, and nothing starts that is not recorded. */
 export async function handleLease(lease: Lease, desk: Desk): Promise<void> {
   const tasks = takeTasks(lease, desk);
+  const envelope = desk.orderOf(lease.order);
+  const later = tasks.filter((task) => desk.inHand.has(taskKey(task)));
+  const other = later.length === 0 ? tasks : tasks.filter((task) => !later.includes(task));
+  await Promise.all([
+    handleTasks(lease, envelope, other, desk),
+    ...later.map((task) => handleAfter(lease, envelope, task, desk)),
+  ]);
+}
+
+/** An earlier attempt is not started beside: once it is dead and reported, this one is judged, and its success may stand for it. */
+async function handleAfter(
+  lease: Lease,
+  envelope: Envelope | undefined,
+  task: HeldTask,
+  desk: Desk,
+): Promise<void> {
+  await desk.inHand.get(taskKey(task));
+  if (task.isMine) await handleTasks(lease, envelope, [task], desk);
+}
+
+async function handleTasks(
+  lease: Lease,
+  envelope: Envelope | undefined,
+  tasks: readonly HeldTask[],
+  desk: Desk,
+): Promise<void> {
   if (tasks.length === 0) return;
   try {
-    const envelope = desk.orderOf(lease.order);
     await desk.catchUp(envelope);
     const verified = verifyLease(lease, envelope, tasks, desk);
     if (!verified || !envelope) return;
@@ -70,6 +99,18 @@ function queueAll(ready: readonly Ready[], verified: VerifiedOrder, envelope: En
 
 /** Isolate → run → report, once a slot is free. */
 export async function handleJob(job: LeasedJob, slot: number, free: () => void, desk: Desk): Promise<void> {
+  const key = taskKey(job.task);
+  const over = Promise.withResolvers<void>();
+  desk.inHand.set(key, over.promise);
+  try {
+    await runJob(job, slot, free, desk);
+  } finally {
+    desk.inHand.delete(key);
+    over.resolve();
+  }
+}
+
+async function runJob(job: LeasedJob, slot: number, free: () => void, desk: Desk): Promise<void> {
   const { task, verified } = job;
   if (!isStillMine(job, desk)) return;
   const refusal = mayStart(job, desk);
@@ -109,11 +150,15 @@ function takeTasks(lease: Lease, desk: Desk): HeldTask[] {
   const taken: HeldTask[] = [];
   for (const { index, attempt, token } of lease.tasks) {
     const task: LeasedTask = { job: lease.job, index, attempt, token };
+    const before = desk.leases.find(task);
     const answer = desk.leases.take(task, lease, desk.monotonic());
     if (answer === 'stale') {
       const detail = `the lease has token ${token.epoch}.${token.n}, a newer one is held`;
       desk.report.refused({ ...plainTask(task), order: lease.order }, null, { code: 'lease.stale', detail });
-    } else if (answer !== 'held') taken.push(answer);
+    } else if (answer !== 'held') {
+      if (before) desk.stopLost(before);
+      taken.push(answer);
+    }
   }
   return taken;
 }

@@ -14,6 +14,8 @@ export interface TaskHolding {
   handBack(tasks: readonly LeasedTask[]): Promise<void>;
   /** A running attempt is stopped; one that waits is forgotten. */
   stop(task: LeasedTask, why: 'cancelled' | 'lost', how: 'terminate' | 'kill'): void;
+  /** The same for an attempt that may have left the book. */
+  stopHeld(task: HeldTask, why: 'cancelled' | 'lost', how: 'terminate' | 'kill'): void;
   /** What is due by time alone: leases that end, renewals. */
   look(now: number): void;
 }
@@ -42,7 +44,10 @@ export function holdTasks(parts: HoldingParts): TaskHolding {
 
   const stop: TaskHolding['stop'] = (task, why, how) => {
     const mine = sameLease(task);
-    if (!mine) return;
+    if (mine) stopHeld(mine, why, how);
+  };
+
+  const stopHeld: TaskHolding['stopHeld'] = (mine, why, how) => {
     for (const job of parts.running()) {
       if (job.task !== mine || !job.running) continue;
       // Once for each way: a run that is being killed is not killed again.
@@ -60,6 +65,7 @@ export function holdTasks(parts: HoldingParts): TaskHolding {
 
   return {
     stop,
+    stopHeld,
     async handBack(tasks) {
       const mine = new Set(tasks.map(sameLease).filter((task) => task !== undefined && !task.isRunning));
       const waiting = queue.remove(({ task }) => mine.has(task));

@@ -76,16 +76,18 @@ describe('leases as the agent keeps them', () => {
     assert.equal(book.take(task({ token: { epoch: 0, n: 9 } }), lease, 5), 'stale');
   });
 
-  it('give way to a newer token as long as nothing runs', () => {
+  it('give way to a newer token, also while they run', () => {
     const book = openLeaseBook();
     const first = take(book);
     const second = take(book, task({ token: { epoch: 2, n: 1 } }));
     assert.equal(first.isMine, false);
     assert.equal(book.find(task()), second);
     second.isRunning = true;
-    take(book, task({ attempt: 2, token: { epoch: 2, n: 2 } }));
-    assert.equal(book.find(task()), second);
-    assert.equal(second.isMine, true);
+    const third = take(book, task({ attempt: 2, token: { epoch: 2, n: 2 } }));
+    assert.equal(book.find(task()), third);
+    assert.equal(second.isMine, false);
+    book.drop(second);
+    assert.equal(book.find(task()), third, 'the end of the older one leaves the newer one');
   });
 
   it('have no answer from a link that is over', () => {

@@ -40,7 +40,8 @@ export interface LeaseBook {
 /** The attempt ends half a second before the lease, or a tenth of a short one: it must be dead when somebody else may start. */
 export const marginOf = (seconds: number): number => Math.min(500, seconds * 100);
 
-const keyOf = ({ job, index }: { readonly job: string; readonly index: number }): string => `${job}.${index}`;
+export const taskKey = ({ job, index }: { readonly job: string; readonly index: number }): string =>
+  `${job}.${index}`;
 
 const isSameToken = (a: LeasedTask, b: LeasedTask): boolean =>
   a.token.epoch === b.token.epoch && a.token.n === b.token.n;
@@ -57,9 +58,9 @@ export function openLeaseBook(): LeaseBook {
     get tasks() {
       return held.values();
     },
-    find: (task) => held.get(keyOf(task)),
+    find: (task) => held.get(taskKey(task)),
     take(task, { order, seconds }, now) {
-      const before = held.get(keyOf(task));
+      const before = held.get(taskKey(task));
       if (before && isSameToken(before, task)) return 'held';
       if (before && isOlderToken(task, before)) return 'stale';
       const taken: HeldTask = {
@@ -75,9 +76,8 @@ export function openLeaseBook(): LeaseBook {
         isRunning: false,
         isMine: true,
       };
-      if (before?.isRunning) return taken; // refused by the replay rules; the running one stays in the book
       if (before) before.isMine = false;
-      held.set(keyOf(task), taken);
+      held.set(taskKey(task), taken);
       return taken;
     },
     ask(tasks, now) {
@@ -88,7 +88,7 @@ export function openLeaseBook(): LeaseBook {
     },
     renewed(tasks) {
       for (const task of tasks) {
-        const mine = held.get(keyOf(task));
+        const mine = held.get(taskKey(task));
         if (!mine || !isSameToken(mine, task)) continue;
         const askedAt = mine.asked.shift();
         if (askedAt === undefined) continue;
@@ -99,7 +99,7 @@ export function openLeaseBook(): LeaseBook {
     over: (now) => [...held.values()].filter((task) => task.endsAt <= now),
     drop(task) {
       task.isMine = false;
-      if (held.get(keyOf(task)) === task) held.delete(keyOf(task));
+      if (held.get(taskKey(task)) === task) held.delete(taskKey(task));
     },
     forgetQuestions() {
       for (const task of held.values()) task.asked.length = 0;

@@ -63,6 +63,7 @@ test('a refusal that any agent would repeat ends the task at once', () => {
   const rule = { maxAttempts: 3, retryOnFailure: false, isOnce: false };
   assert.equal(afterAttempt({ outcome: 'refused', because: 'order.signature_bad' }, 1, rule), 'refused');
   assert.equal(afterAttempt({ outcome: 'refused', because: 'machine.label' }, 1, rule), 'waiting');
+  assert.equal(afterAttempt({ outcome: 'refused', because: 'replay.running' }, 1, rule), 'waiting');
   assert.ok(!isAboutTheAgent('order.key_compromised'));
 });
 

@@ -96,6 +96,7 @@ const ABOUT_THE_AGENT: ReadonlySet<string> = new Set<RefusalCode>([
   'agent.rejoined',
   'owner.refuses',
   'replay.attempt_used',
+  'replay.running',
   'input.unavailable',
   'replay.not_durable',
 ]);
