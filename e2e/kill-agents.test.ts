@@ -80,12 +80,13 @@ test(`at least ${LATE} results that come after another agent has the task are re
     assert.ok(pid !== undefined);
     process.kill(pid, 'SIGSTOP');
     try {
-      // What has not ended by now ends while nobody there can report it.
-      const paused = aliveOn(agent);
+      // What has not ended by now ends while nobody there can report it; what had just been reported is not late.
+      let paused = aliveOn(agent);
       await keepBusy();
       await becomes('others have what it holds', async () => {
-        for (const effect of paused) if (!(await isElsewhere(effect, agent))) return false;
-        return true;
+        const places = await Promise.all(paused.map((effect) => placeOf(effect, agent)));
+        paused = paused.filter((_, at) => places[at] !== 'reported');
+        return places.every((place) => place !== 'here');
       });
       await becomes('they ended there', () => paused.every(({ isAlive }) => !isAlive));
       const letGo = Date.now();
@@ -162,11 +163,18 @@ const isOn = (agent: AgentMember, uid: number): boolean =>
 
 const aliveOn = (agent: AgentMember): Effect[] => effects.alive().filter(({ uid }) => isOn(agent, uid));
 
-/** An agent that had it before may adopt its own late result, and start nothing. */
-async function isElsewhere({ job, index, attempt }: Effect, { identity }: AgentMember): Promise<boolean> {
+/** Where the task of an attempt is now. An agent that had it before may adopt its own late result, and start nothing. */
+async function placeOf(
+  { job, index, attempt }: Effect,
+  { identity }: AgentMember,
+): Promise<'here' | 'elsewhere' | 'reported'> {
   const { items } = await cluster.client.listTasks(job, { limit: 500 });
   const task = items.find((one) => one.index === index);
-  return task !== undefined && task.attempt > attempt && task.identity !== null && task.identity !== identity;
+  assert.ok(task);
+  if (task.attempt === attempt && task.ended !== null) return 'reported';
+  return task.attempt > attempt && task.identity !== null && task.identity !== identity
+    ? 'elsewhere'
+    : 'here';
 }
 
 /** Whatever runs in the accounts of its slots. */
