@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -38,6 +38,23 @@ const TREE = {
 };
 
 describe('the package', () => {
+  test('keeps what a program imports later in a file of its own, readable by all', async () => {
+    const tree = {
+      ...TREE,
+      'apps/server/src/main.ts': `const { seldom } = await import('./seldom.ts');\nconsole.log(seldom);\n`,
+      'apps/server/src/seldom.ts': `export const seldom = 'asked for at last';\n`,
+    };
+    await withTree(tree, async (root) => {
+      const { folder } = await buildPackage(root, join(root, 'dist'));
+      assert.doesNotMatch(readFileSync(join(folder, 'server.js'), 'utf8'), /asked for at last/);
+      const later = readdirSync(folder).filter((name) => /^server-\w+\.js$/.test(name));
+      assert.equal(later.length, 1);
+      assert.equal(statSync(join(folder, later[0] ?? '')).mode & 0o777, 0o644);
+      const ended = await runProgram([process.execPath, join(folder, 'server.js')], { cwd: '/', minutes: 1 });
+      assert.equal(ended.output, 'asked for at last\n');
+    });
+  });
+
   test('runs anywhere without other packages, CommonJS inside included', async () => {
     await withTree(TREE, async (root) => {
       const elsewhere = mkdtempSync(join(tmpdir(), 'writ-package-'));
