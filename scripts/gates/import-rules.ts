@@ -6,7 +6,7 @@ export const TEST_FILE = String.raw`(\.test\.ts$|/testing/)`;
 const OURS = '^(packages|apps)/';
 // What the agent may ask of its launcher and what the launcher is started with: the border between two programs.
 const LAUNCHER_BORDER = String.raw`^apps/agent/src/launcher/(messages|owner-file|close-inherited-descriptors)\.ts$`;
-const ENTRY_OF_A_PROGRAM = String.raw`^apps/(server|agent)/src/(main|index|start/index)\.ts$`;
+const ENTRY_OF_A_PROGRAM = String.raw`^apps/(server|agent)/src/(main|index|start/index|config/machine-file)\.ts$`;
 const core = (...names: readonly string[]): string => `^(node:)?(${names.join('|')})(/|$)`;
 const npm = (...names: readonly string[]): string => `(^|/)node_modules/(${names.join('|')})/`;
 

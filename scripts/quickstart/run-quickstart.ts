@@ -122,7 +122,9 @@ async function drawPicture(
   const png = writePng(whole);
   writeFileSync(file, png);
   say('');
-  for (const line of showResults(strips, agents, { wallMs, cores: outside.cores })) say(line);
+  // Their speed was measured after they had joined.
+  const measured = await waitForAgents(person, signal);
+  for (const line of showResults(strips, measured, { wallMs, cores: outside.cores })) say(line);
   say(`${relative(root, file)}   ${whole.width} × ${whole.height}, ${(png.length / 1e6).toFixed(1)} MB`);
   return 0;
 }

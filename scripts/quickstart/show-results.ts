@@ -12,7 +12,7 @@ export function showResults(
     const profiles = new Set(own.map(({ predicate }) => predicate.profile ?? '–'));
     return [
       agent.name,
-      agent.megaflops === null ? '–' : `${(agent.megaflops / 1000).toFixed(1)} GFLOPS`,
+      agent.megaflops ? `${(agent.megaflops / 1000).toFixed(1)} GFLOPS` : '–',
       [...profiles].join(', ') || '–',
       String(own.length),
       seconds(timeOf(own)),

@@ -20,6 +20,7 @@ import { listenForServer } from './connect/listen.ts';
 import { describe, WRIT } from './describe.ts';
 import { openBlobCache } from './files/blob-cache.ts';
 import { sendOutputs } from './files/send-outputs.ts';
+import { gatherEnds } from './gather-ends.ts';
 import { openCredits } from './give-credits.ts';
 import { handleJob, handleLease } from './handle-job.ts';
 import type { Desk } from './handle-job.ts';
@@ -168,7 +169,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     log('agent.offers_nothing', {
       why: 'no profile was measured that the owner offers: this agent takes no jobs. On Debian: apt-get install bubblewrap; elsewhere offer “bare” in machine.json.',
     });
-  let megaflops = await measureSpeed(stop.signal);
+  let megaflops = 0;
   const slots = Math.min(machineFile.slots, isolation.slots);
   const describeNow = (): Envelope =>
     describe({
@@ -190,6 +191,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
   const leases = openLeaseBook();
   const sender = openReceiptSender(receipts);
   let idleSince = clock.monotonic();
+  let isMeasured = false;
   let isMeasuredIdle = false;
   let linked = Promise.withResolvers<void>();
 
@@ -229,6 +231,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     replay,
     now,
     set: () => signers.ref,
+    gathered: gatherEnds(clock, stop.signal, () => queue.waiting > 0),
     onDurable: (receipt) => sender.durable(receipt),
     tailsOf: (job) => live.tailsOf(job),
     whileMine,
@@ -447,6 +450,9 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     sender.use(link);
     linked.resolve();
     log('link.opened');
+    if (isMeasured) return;
+    isMeasured = true;
+    measure();
   }
 
   /** Ended here, and the server has not heard of it: their leases must last until their receipts, which come next, are read. */
@@ -471,15 +477,20 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     live.look();
   }
 
-  /** Once, when nothing has run for a while: the measure at start may have shared the machine with others. */
+  /** Once, when nothing has run for a while: the measure at the start may have shared the machine with others. */
   function lookIdle(at: number): void {
     if (idleSince === Number.POSITIVE_INFINITY) idleSince = at;
     if (isMeasuredIdle || at - idleSince < IDLE_BEFORE_MEASURE) return;
     isMeasuredIdle = true;
+    measure();
+  }
+
+  /** Jobs need not wait for it: a description may be sent again. */
+  function measure(): void {
     measureSpeed(stop.signal)
-      .then((again) => {
-        if (stop.signal.aborted || again <= megaflops) return;
-        megaflops = again;
+      .then((measured) => {
+        if (stop.signal.aborted || measured <= megaflops) return;
+        megaflops = measured;
         keeper.link?.send({ is: 'description', description: describeNow() });
       })
       .catch((error: unknown) => log('measure.failed', { why: reasonOf(error) }));

@@ -4,7 +4,6 @@ import { COMMANDS } from './commands.ts';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-codes.ts';
 import { Output } from './show/output.ts';
-import { showError } from './show/show-error.ts';
 import type { Surroundings } from './surroundings.ts';
 import { VERSION } from './version.ts';
 
@@ -29,6 +28,7 @@ export async function runProgram(args: readonly string[], surroundings: Surround
     return exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const { showError } = await import('./show/show-error.ts');
     const code = showError(error instanceof CommanderError ? usageOf(error) : error, surroundings, isJson);
     return named?.isJobsCode === true && code !== EXIT.interrupted ? EXIT.writ : code;
   }

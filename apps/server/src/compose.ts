@@ -76,12 +76,13 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     await chmod(paths.folder, 0o700);
     const hold = holdOf(paths.folder);
     closing.push(() => hold.release());
+    const certificates = await keepCertificates(paths, clock, randomBytes);
+    closing.push(async () => await certificates.kept);
     const store = await openStore({ file: paths.database });
     closing.push(async () => await store.close());
 
     const cluster = await openCluster(store);
     const members = await openMembers(store, cluster);
-    const certificates = await keepCertificates(paths, clock, randomBytes);
     const orders = openOrders(store);
     const progress = openProgress();
     const files = await keepFiles(paths.files);
@@ -208,6 +209,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     };
     const people = await openPeopleApp(parts);
     closing.push(async () => await people.close());
+    await certificates.kept;
 
     const names = hostNames(machine, [
       ...(options.host === undefined ? [] : [options.host]),

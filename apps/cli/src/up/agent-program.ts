@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import path from 'node:path';
-import { readMachineFile } from '@writ/agent';
+import { readMachineFile } from '@writ/agent/machine-file';
 import { type AgentStarted, startAgent, usualMost, writeOwnerFile } from '@writ/agent/start';
 import { checkMachineFile, ownAgentFolder } from './own-agent-folder.ts';
 import type { Places } from './places.ts';

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { readMachineFile, prepareAgent } from '@writ/agent';
+import { prepareAgent } from '@writ/agent';
+import { readMachineFile } from '@writ/agent/machine-file';
 import { type Client, connect, isPassing, readAll } from '@writ/client';
 import { fetchOverSocket, type OpenedFetch, type PersonKey } from '@writ/client/node';
 import type { AgentView, ClusterView } from '@writ/contract';
@@ -12,7 +13,7 @@ import { lastWords } from './last-words.ts';
 import { ownAgentFolder } from './own-agent-folder.ts';
 import type { Places } from './places.ts';
 import { noteRunning } from './running-file.ts';
-import { type ServerWish, serverProgram } from './server-program.ts';
+import { programEnvironment } from './program-environment.ts';
 import { type Detached, startDetached } from './start-detached.ts';
 
 const mostWaitMs = 20_000;
@@ -41,20 +42,23 @@ export async function reachServer(places: Places): Promise<Reached | undefined> 
   }
 }
 
-/** Starts the server of this folder and waits until it answers. */
-export async function startServer(
+/** Waits until the server of this folder answers: the one just started, or the one that was there. */
+export async function waitForServer(
+  program: Detached | undefined,
   places: Places,
-  wish: ServerWish,
   surroundings: Surroundings,
 ): Promise<Reached> {
-  const { argv } = serverProgram(places, wish, false);
-  const program = startDetached(argv, places.serverLog, environmentOf(surroundings));
+  if (program === undefined) {
+    const reached = await reachServer(places);
+    if (reached !== undefined) return reached;
+    throw new CliError(
+      'up.not_ready',
+      'The server that was running here has just stopped.',
+      'Run the same command again.',
+    );
+  }
   await noteRunning(places, 'server', program.pid);
-  const reached = await waitFor('the server', program, places.serverLog, surroundings, () =>
-    reachServer(places),
-  );
-  program.leave();
-  return reached;
+  return await waitFor('the server', program, places.serverLog, surroundings, () => reachServer(places));
 }
 
 /** Makes the folder of this machine's own agent, and tells the server that the person admits it. */
@@ -96,7 +100,7 @@ export async function startAgentDetached(places: Places, surroundings: Surroundi
     '--dir',
     places.state,
   ];
-  const program = startDetached(argv, places.agentLog, environmentOf(surroundings));
+  const program = startDetached(argv, places.agentLog, programEnvironment(surroundings));
   await noteRunning(places, 'agent', program.pid);
   return program;
 }
@@ -109,12 +113,10 @@ export async function waitForAgent(
   surroundings: Surroundings,
 ): Promise<AgentView> {
   const { name } = await readMachineFile(places.agent);
-  const agent = await waitFor('the agent', program, places.agentLog, surroundings, async () => {
+  return await waitFor('the agent', program, places.agentLog, surroundings, async () => {
     const agents = await readAll((asked) => client.listAgents(asked));
     return agents.find((one) => one.name === name && one.isConnected && one.cores !== null);
   });
-  program.leave();
-  return agent;
 }
 
 async function waitFor<T>(
@@ -130,12 +132,17 @@ async function waitFor<T>(
     ({ code, signal }) => (ended = `It ended with ${code ?? signal}.`),
     (error: Error) => (ended = `It could not be started: ${error.message}.`),
   );
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (ended !== undefined) throw await notReady(what, ended, log);
-    if (now() > until) throw await notReady(what, `It gave no sign within ${mostWaitMs / 1000} s.`, log);
-    await wait(lookEveryMs);
+  try {
+    for (;;) {
+      const found = await look();
+      if (found !== undefined) return found;
+      if (ended !== undefined) throw await notReady(what, ended, log);
+      if (now() > until) throw await notReady(what, `It gave no sign within ${mostWaitMs / 1000} s.`, log);
+      await wait(lookEveryMs);
+    }
+  } finally {
+    // Ready or not: this program does not wait for its end.
+    program.leave();
   }
 }
 
@@ -151,11 +158,3 @@ async function notReady(what: string, how: string, log: string): Promise<CliErro
     next,
   );
 }
-
-/** Programs get a place to look for tools, and nothing else of this environment. */
-const environmentOf = ({ settings }: Surroundings): Record<string, string> => ({
-  PATH: settings.toolPath,
-  HOME: settings.home,
-  USER: settings.user,
-  LANG: 'C.UTF-8',
-});

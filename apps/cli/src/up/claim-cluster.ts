@@ -4,6 +4,7 @@ import type { ClusterView } from '@writ/contract';
 import { type HeldSets, makeFirstSet, newId, newSeed, startSets } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import type { Surroundings } from '../surroundings.ts';
+import { nameOf } from './name-of.ts';
 import type { Places } from './places.ts';
 
 export interface Claimed {
@@ -107,15 +108,4 @@ function freeName(contexts: readonly Context[], wanted: string): string {
     if (!taken.has(name)) return name;
   }
   throw new ClientError('context.taken', `There are too many contexts called ${wanted}.`);
-}
-
-/** What a host or an account is called, as a name of this cluster. */
-export function nameOf(text: string): string {
-  const name = (text.split('.')[0] ?? '')
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9-]/g, '-')
-    .replaceAll(/^-+|-+$/g, '')
-    .slice(0, 63)
-    .replace(/-+$/, '');
-  return name === '' ? 'writ' : name;
 }

@@ -19,7 +19,7 @@ export async function agentList({ options, output, surroundings }: Call): Promis
       `${agent.running}/${agent.slots}`,
       String(agent.cores ?? ''),
       agent.memoryBytes === null ? '' : bytesText(agent.memoryBytes),
-      agent.megaflops === null ? '' : (agent.megaflops / 1000).toFixed(1),
+      agent.megaflops ? (agent.megaflops / 1000).toFixed(1) : '',
       agent.profiles.map(({ profile }) => profile).join(',') || 'none',
       agent.labels.map(({ name, value }) => (value === '' ? name : `${name}=${value}`)).join(','),
       String(agent.tasksDone),

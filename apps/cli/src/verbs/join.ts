@@ -8,7 +8,7 @@ import { isGiven, textOption } from '../read/read-options.ts';
 import { parseWhole } from '../show/quantities.ts';
 import { startAgentDetached } from '../up/bring-up.ts';
 import { followAgentLog } from '../up/follow-agent-log.ts';
-import { nameOf } from '../up/claim-cluster.ts';
+import { nameOf } from '../up/name-of.ts';
 import { ownAgentFolder } from '../up/own-agent-folder.ts';
 import { placesIn } from '../up/places.ts';
 import { readRunning } from '../up/running-file.ts';

@@ -2,7 +2,7 @@ import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { textOption } from '../read/read-options.ts';
 import { parseWhole } from '../show/quantities.ts';
-import { nameOf } from '../up/claim-cluster.ts';
+import { nameOf } from '../up/name-of.ts';
 import { onStopSignals } from '../up/on-stop-signals.ts';
 import { placesIn } from '../up/places.ts';
 import { serverProgram } from '../up/server-program.ts';

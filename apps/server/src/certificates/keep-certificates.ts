@@ -13,6 +13,8 @@ export interface Certificates {
   readonly root: Uint8Array;
   /** Issuing certificate, DER. */
   readonly issuing: Uint8Array;
+  /** Resolves when an authority that was made now is on disk. Before that nobody may hear of it. */
+  readonly kept: Promise<void>;
   /** The server's own leaf for these names: the stored one while it fits and is young, else a new one. */
   ownLeaf(
     cluster: string,
@@ -53,26 +55,39 @@ export async function keepCertificates(
   let stored = await readStored(file);
   let opening: Promise<Authority> | null = null;
 
-  const authority = async (): Promise<Authority> =>
-    await (opening ??= openAuthority(paths, clock, randomBytes));
+  let kept = Promise.resolve();
+
+  const authority = async (): Promise<Authority> => {
+    opening ??= openAuthority(paths, clock, randomBytes).then(async (opened) => {
+      await opened.kept;
+      return opened.authority;
+    });
+    return await opening;
+  };
   const store = async (next: Stored): Promise<void> => {
     await writeFile(`${file}.new`, JSON.stringify(next), { mode: 0o600 });
     await rename(`${file}.new`, file);
     stored = next;
   };
   if (!stored) {
-    const { rootCertificate, issuingCertificate } = await authority();
-    await store({
-      root: encodeBase64(rootCertificate),
-      issuing: encodeBase64(issuingCertificate),
+    const opened = await openAuthority(paths, clock, randomBytes);
+    opening = Promise.resolve(opened.authority);
+    const first = {
+      root: encodeBase64(opened.authority.rootCertificate),
+      issuing: encodeBase64(opened.authority.issuingCertificate),
       leaf: null,
-    });
+    };
+    stored = first;
+    kept = opened.kept.then(async () => await store(first));
+    // Whoever waits for it hears why it failed.
+    kept.catch(() => {});
   }
   const bytesOf = (text: string | undefined): Uint8Array => decodeBase64(text ?? '') ?? new Uint8Array();
 
   return {
     root: bytesOf(stored?.root),
     issuing: bytesOf(stored?.issuing),
+    kept,
 
     async ownLeaf(cluster, name, names) {
       const leaf = stored?.leaf;
@@ -118,22 +133,22 @@ export async function keepCertificates(
   };
 }
 
+/** A new one can be used while it is being written: sealing its keys is slow on purpose, and happens in other threads. */
 async function openAuthority(
   paths: StatePaths,
   clock: Clock,
   randomBytes: (size: number) => Uint8Array,
-): Promise<Authority> {
+): Promise<{ authority: Authority; kept: Promise<void> }> {
   const { createAuthority, loadAuthority, loadOrCreateSecret, saveAuthority } =
     await import('@writ/trust/authority');
   const secret = await loadOrCreateSecret(paths.authoritySecret, randomBytes);
   try {
-    return await loadAuthority(paths.authority, secret);
+    return { authority: await loadAuthority(paths.authority, secret), kept: Promise.resolve() };
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'authority.missing')) throw error;
   }
   const made = await createAuthority({ now: clock.now(), randomBytes });
-  await saveAuthority(paths.authority, made, secret, randomBytes);
-  return made;
+  return { authority: made, kept: saveAuthority(paths.authority, made, secret, randomBytes) };
 }
 
 async function readStored(file: string): Promise<Stored | null> {

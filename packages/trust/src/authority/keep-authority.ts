@@ -22,15 +22,17 @@ export async function saveAuthority(
   const unfinished = `${folder}.new`;
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished, { mode: 0o700 });
-  await writePrivateFile(
-    join(unfinished, rootFile),
-    fileText(
-      authority.rootCertificate,
-      authority.rootCertificate,
-      await sealKey(authority.rootKey, secret, randomBytes),
+  // Side by side, each on a core: sealing a key is slow on purpose.
+  await Promise.all([
+    sealKey(authority.rootKey, secret, randomBytes).then((sealed) =>
+      writePrivateFile(
+        join(unfinished, rootFile),
+        fileText(authority.rootCertificate, authority.rootCertificate, sealed),
+      ),
     ),
-  );
-  await saveIssuing(unfinished, authority, secret, randomBytes);
+    saveIssuing(unfinished, authority, secret, randomBytes),
+  ]);
+  await syncFolder(unfinished);
   try {
     await rename(unfinished, folder);
   } catch (cause) {
