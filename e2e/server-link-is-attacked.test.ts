@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { connect as connectHttp2 } from 'node:http2';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { connect } from 'node:tls';
-import { LINK_ROUTES, type Order } from '@writ/contract';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, type TLSSocket } from 'node:tls';
+import { BOUNDS, LINK_ROUTES, type Order } from '@writ/contract';
 import { addSignature, generateP256, makeReceipt, readUnverified, seal, setRef } from '@writ/trust';
 import { PAYLOAD_TYPES, receiptCheck } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
@@ -313,6 +315,9 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
       ['{"is":"credits","more":\n', 'link.malformed'],
       [`${JSON.stringify({ is: 'credits', more: 1e9 })}\n`, 'link.malformed'],
       [`{"is":"pong","n":1,"__proto__":{"n":1}}\n`, 'link.malformed'],
+      ['{"is":"pong","n":1,"n":2}\n', 'link.malformed'],
+      ['{"is":"pong","n":1,"\\u006e":2}\n', 'link.malformed'],
+      [`${'['.repeat(100_000)}\n`, 'link.malformed'],
       [`"${'x'.repeat(17 * 1024 * 1024)}`, 'link.line_too_long'],
     ] as const) {
       hostile.sendRaw(text);
@@ -474,6 +479,152 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     assert.equal(await reachRoute(server, second), 200, 'an unknown predecessor is no alarm');
     await assert.rejects(enrol(server, identity, first.serial), /same state/);
     await assert.rejects(reachRoute(server, second));
+  });
+});
+
+describe('an agent that floods or stalls', { timeout: 120_000 }, () => {
+  let server: TestServer;
+  let hostile: TestAgent;
+  before(async () => {
+    server = await startTestServer();
+    hostile = await makeAgent(server, 'hostile', { description: { slots: 1024 } });
+  });
+  after(async () => {
+    await server.close();
+  });
+  const connect = async (credits: number): Promise<void> => {
+    await hostile.connect({ credits });
+    await hostile.next('welcome');
+  };
+  /** Sends until nothing goes any more. @returns how often it went. */
+  const pour = async (text: string, most: number): Promise<number> => {
+    for (let times = 0; times < most; times += 1) {
+      const gone = new Promise<true>((resolve) => hostile.stream.write(text, () => resolve(true)));
+      if (!(await Promise.race([gone, sleep(1_500, false)]))) return times;
+    }
+    return most;
+  };
+
+  test('who does not read the answers is not heard any further, and holds no more than a bounded part of them', async () => {
+    await connect(0);
+    hostile.stream.pause();
+    const token = { epoch: 1, n: 1 };
+    const tasks = Array.from({ length: 2_000 }, (_, index) => ({
+      job: 'a'.repeat(26),
+      index,
+      attempt: 1,
+      token,
+    }));
+    const text = `${JSON.stringify({ is: 'renew', tasks })}\n`;
+    const taken = (await pour(text, Math.ceil((64 * 1024 * 1024) / text.length))) * text.length;
+    assert.ok(taken < 24 * 1024 * 1024, `${taken} bytes were read`);
+    // Who reads again is heard again.
+    hostile.stream.resume();
+    assert.equal(await pour(text, 1), 1);
+    await hostile.close();
+  });
+
+  test('messages that come faster than they are dealt with wait at their sender', async () => {
+    const { envelope } = makeSignedOrder(server.sets, server.person);
+    await server.call('POST', '/api/v1/jobs', { body: { order: envelope } });
+    await connect(1);
+    const said = inline('x'.repeat(30_000));
+    const receipt = {
+      envelope: hostile.receipt(await hostile.lease(), { stdout: said.log }),
+      stdout: said.base64,
+      stderr: null,
+    };
+    const text = `${JSON.stringify({ is: 'receipts', receipts: [receipt, receipt] })}\n`;
+    let answered = 0;
+    hostile.stream.on('data', (chunk: Buffer) => {
+      answered += chunk.toString().split('"is":"accepted"').length - 1;
+    });
+    let most = 0;
+    const all = Math.ceil((32 * 1024 * 1024) / text.length);
+    for (let sent = 1; sent <= all; sent += 1) {
+      if (!(await pour(text, 1))) break;
+      most = Math.max(most, (sent - answered) * text.length);
+    }
+    await hostile.close();
+    assert.ok(most < 16 * 1024 * 1024, `${most} bytes were on their way`);
+  });
+
+  test('credits add up to no more than an agent can have: it does not get all of a big job', async () => {
+    const greedy = await makeAgent(server, 'greedy', { description: { slots: 1024 } });
+    const array = { is: 'range' as const, from: 0, to: 11_999 };
+    const { order, envelope } = makeSignedOrder(server.sets, server.person, { array });
+    await server.call('POST', '/api/v1/jobs', { body: { order: envelope } });
+    await greedy.connect({ credits: 4096 });
+    await greedy.next('welcome');
+    for (let at = 0; at < 8; at += 1) greedy.send({ is: 'credits', more: 4096 });
+    const leased = async (): Promise<number> =>
+      (await server.call('GET', `/api/v1/jobs/${order.job}`)).body.counts.leased;
+    let count = 0;
+    for (let before = -1; before !== count; await sleep(500)) {
+      before = count;
+      count = await leased();
+    }
+    assert.ok(count >= BOUNDS.credits && count <= BOUNDS.heldTasks, `${count} were leased`);
+    await greedy.close();
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+  });
+
+  test('an agent has one stream on a connection, and four connections', async () => {
+    await connect(0);
+    const second = await hostile.request('POST', LINK_ROUTES.stream, new Uint8Array());
+    assert.equal(second.status, 409);
+    assert.equal(hostile.session.remoteSettings.maxConcurrentStreams, 128);
+    const sockets: TLSSocket[] = [];
+    for (let at = 0; at < 5; at += 1) {
+      const socket = await connectLink(server, hostile.own);
+      socket.on('error', () => {});
+      sockets.push(socket);
+      connectHttp2('https://writ', { createConnection: () => socket }).on('error', () => {});
+      await sleep(50);
+    }
+    await sleep(200);
+    assert.equal(hostile.session.destroyed, true);
+    assert.deepEqual(
+      sockets.map((socket) => socket.destroyed),
+      [true, false, false, false, false],
+    );
+    for (const socket of sockets) socket.destroy();
+  });
+
+  test('who does not read its work is sent little of it, and is cut though it keeps its side open', async () => {
+    await server.close();
+    server = await startTestServer({ silenceSeconds: 2 });
+    hostile = await makeAgent(server, 'hostile', { description: { slots: 1024 } });
+    const argv = ['true', ...Array.from({ length: 24 }, () => 'x'.repeat(8_000))];
+    const command = { argv, variables: [], inputs: { is: 'list' as const, files: [] }, secrets: [] };
+    const variants = [{ platform: { os: null, arch: null }, command }];
+    for (let at = 0; at < 100; at += 1) {
+      const { envelope } = makeSignedOrder(server.sets, server.person, { runs: { is: 'command', variants } });
+      const answer = await server.call('POST', '/api/v1/jobs', { body: { order: envelope } });
+      assert.equal(answer.status, 201, answer.bytes.toString());
+    }
+    await connect(0);
+    hostile.stream.pause();
+    hostile.send({ is: 'credits', more: 4096 });
+    await sleep(500);
+    const { body } = await server.call('GET', '/api/v1/jobs?state=leased&limit=200');
+    assert.ok(body.items.length > 0 && body.items.length < 30, `${body.items.length} were sent`);
+    assert.equal(
+      await Promise.race([hostile.closed.then(() => 'cut'), sleep(15_000, 'still here', { ref: false })]),
+      'cut',
+    );
+    const silentSocket = await connectLink(server, hostile.own);
+    const silent = connectHttp2('https://writ', {
+      createConnection: () => silentSocket,
+    });
+    const stream = silent.request({ ':method': 'POST', ':path': LINK_ROUTES.stream }, { endStream: false });
+    const [said] = (await once(stream, 'data')) as [Buffer];
+    assert.equal(JSON.parse(said.toString()).code, 'link.hello_missing');
+    silent.destroy();
+    await connect(4096);
+    for (let at = 0; at < 100; at += 1) await hostile.lease();
   });
 });
 

@@ -34,6 +34,7 @@ import { StartError } from './server-error.ts';
 
 /** An upload that nobody went on with for a day is not gone on with. */
 const UPLOAD_REST_MS = 86_400_000;
+const SILENCE_SECONDS = 60;
 const LEAF_LOOK_MS = 3_600_000;
 /** As OpenSSL has it. */
 const SSL_OP_NO_TICKET = 0x4000;
@@ -42,7 +43,7 @@ const FREE_LOOK_MS = 1_000;
 /** All wiring of the server: what is made here is closed here, in reverse. */
 export async function composeServer(options: ServerOptions): Promise<RunningServer> {
   process.umask(0o077);
-  const { leaseSeconds = DEFAULTS.leaseSeconds } = options;
+  const { leaseSeconds = DEFAULTS.leaseSeconds, silenceSeconds = SILENCE_SECONDS } = options;
   const log: Log = options.log ?? (() => {});
   const clock = systemClock();
   const randomBytes = (size: number): Uint8Array => crypto.getRandomValues(new Uint8Array(size));
@@ -113,6 +114,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       files,
       logs,
       leaseSeconds,
+      silenceMs: silenceSeconds * 1_000,
       serverName,
       version: manifest.version,
       takeReceipts: takeReceiptsWith({ store, cluster, orders, dispatch, logs, progress, log, counters }),

@@ -9,6 +9,8 @@ export interface Taker {
   take(jobs: readonly ClaimedJob[]): void;
   /** Asks for unstarted work of these classes back. @returns for how many tasks it asked. */
   recall(classes: ReadonlySet<number>, most: number): number;
+  /** It has not read what it was sent: no more until it has. */
+  isFull(): boolean;
 }
 
 /** A connected agent's place in the dispatch. */

@@ -15,6 +15,8 @@ export interface ServerOptions {
   /** Further names and addresses for the server's certificate. */
   readonly hostNames?: readonly string[];
   readonly leaseSeconds?: number;
+  /** After so long without a word from an agent its link is closed. */
+  readonly silenceSeconds?: number;
   readonly log?: Log;
 }
 

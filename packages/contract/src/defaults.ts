@@ -40,5 +40,9 @@ export const BOUNDS = {
   inlineInputs: 256,
   arraySize: 1_000_000,
   inlineLogBytes: 32 * KIB,
+  /** Tasks that an agent may ask for beyond those that it holds: 512 slots, each with eight tasks before it. */
+  credits: 4096,
+  /** What it may hold: as many again as it may ask for, because what has ended is told after what is wanted. */
+  heldTasks: 8192,
   clockToleranceSeconds: 5 * MINUTE,
 } as const;

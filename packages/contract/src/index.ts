@@ -10,6 +10,7 @@ export * from './job/job-state.ts';
 export * from './job/refusal-codes.ts';
 export * from './link/enrol.ts';
 export * from './link/messages.ts';
+export * from './link/read-message.ts';
 export * from './names.ts';
 export * from './payload-text.ts';
 export * from './shape.ts';

@@ -13,7 +13,8 @@ type Words =
   | 'Object'
   | 'Optional'
   | 'String'
-  | 'Union';
+  | 'Union'
+  | 'Unknown';
 
 type Options = Readonly<Record<string, unknown>>;
 type Schema = Readonly<Record<string, unknown>>;
@@ -48,4 +49,5 @@ export const Type = {
   },
   String: (options?: Options) => ({ type: 'string', ...options }),
   Union: (anyOf: readonly TSchema[], options?: Options) => ({ anyOf, ...options }),
+  Unknown: (options?: Options) => ({ ...options }),
 } as unknown as Pick<typeof TypeBox, Words>;

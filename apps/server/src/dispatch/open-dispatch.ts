@@ -1,3 +1,4 @@
+import { BOUNDS } from '@writ/contract';
 import type { Store } from '@writ/store';
 import type { MachineFacts } from '@writ/trust';
 import type { Clock } from '../clock.ts';
@@ -55,8 +56,9 @@ export async function openDispatch(parts: {
 
   const addWork = (id: number): void => void hot.set(id, (said += 1));
   const hotOf = (place: Place): number[] => [...hot.keys()].filter((id) => place.eligible.has(id));
+  const mayHave = (place: Place): boolean => !place.isSilent && !place.taker.isFull();
   const freeSlots = (place: Place): number =>
-    place.isSilent ? 0 : Math.min(place.credits, place.slots - place.held);
+    mayHave(place) ? Math.min(place.credits, place.slots - place.held) : 0;
 
   const claim = (place: Place, wanted: number): void => {
     const asked = hotOf(place);
@@ -107,7 +109,7 @@ export async function openDispatch(parts: {
       claim(place, places.length === 1 ? place.credits : freeSlots(place));
     }
     if (free.length > 0) return;
-    const queueing = firstPlaces((place) => !place.isSilent && place.credits > 0);
+    const queueing = firstPlaces((place) => mayHave(place) && place.credits > 0);
     for (const place of queueing) claim(place, place.credits);
   }
 
@@ -203,7 +205,8 @@ export async function openDispatch(parts: {
           places = places.toSorted((one, other) => other.megaflops - one.megaflops);
         },
         giveCredits(more) {
-          place.credits += more;
+          const most = Math.max(0, BOUNDS.heldTasks - place.held);
+          place.credits = Math.min(place.credits + more, BOUNDS.credits, most);
         },
         hold(tasks) {
           place.held += tasks;

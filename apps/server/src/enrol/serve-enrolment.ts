@@ -1,10 +1,12 @@
 import type { TLSSocket } from 'node:tls';
 import {
   type CertificateReply,
+  type Check,
   enrolAdmitCheck,
   enrolAskCheck,
   type EnrolReply,
   type Envelope,
+  readMessage,
 } from '@writ/contract';
 import type { Store } from '@writ/store';
 import {
@@ -143,18 +145,12 @@ const admitted = (
   return { is: 'admitted', certificate: reply, admission };
 };
 
-async function read<T>(lines: AsyncGenerator<string>, check: { is(value: unknown): value is T }): Promise<T> {
+async function read<T>(lines: AsyncGenerator<string>, check: Check<T>): Promise<T> {
   const next = await lines.next();
   if (next.done === true) throw new TrustError('enrol.ended', 'The connection was closed in the middle.');
-  let value: unknown;
-  try {
-    value = JSON.parse(next.value);
-  } catch {
-    throw new TrustError('enrol.malformed', 'A message is not JSON.');
-  }
-  if (!check.is(value))
-    throw new TrustError('enrol.malformed', 'A message does not have its shape, or came out of turn.');
-  return value;
+  const got = readMessage(next.value, check);
+  if ('fault' in got) throw new TrustError('enrol.malformed', `${got.fault} Or it came out of turn.`);
+  return got.message;
 }
 
 async function* linesOf(socket: TLSSocket): AsyncGenerator<string> {

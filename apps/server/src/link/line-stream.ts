@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 
 /** JSON messages, one a line. What one turn of the event loop sends is one write. */
@@ -5,10 +6,21 @@ export interface LineStream {
   send(message: unknown): void;
   /** Sends what is left, then ends. */
   end(): void;
+  /** So much waits to be read by the peer that what can wait should. */
+  readonly isFull: boolean;
 }
 
-const MOST_LINE_BYTES = 16 * 1024 * 1024;
-const MOST_WAITING_BYTES = 64 * 1024 * 1024;
+export interface LineReading {
+  /** Nothing more is read until the returned function is called: the peer's own buffers fill instead of ours. */
+  hold(): () => void;
+}
+
+/** More than the longest message that an agent makes: one receipt at its bound, with its logs. */
+const MOST_LINE_BYTES = 8 * 1024 * 1024;
+/** Read and not dealt with yet. */
+const MOST_UNHANDLED_BYTES = 4 * 1024 * 1024;
+const MUCH_UNREAD_BYTES = 4 * 1024 * 1024;
+const MOST_UNREAD_BYTES = 32 * 1024 * 1024;
 
 export class LineFault extends Error {
   override readonly name = 'LineFault';
@@ -20,25 +32,53 @@ export class LineFault extends Error {
   }
 }
 
-export function sendLines(to: Writable, onFault: (fault: LineFault) => void): LineStream {
+export interface Sending {
+  readonly onFault: (fault: LineFault) => void;
+  /** Much waits to be read; everything has been read again. */
+  readonly onFull: () => void;
+  readonly onRoom: () => void;
+}
+
+export function sendLines(to: Writable, { onFault, onFull, onRoom }: Sending): LineStream {
   let waiting: string[] = [];
+  let waitingLength = 0;
   let isScheduled = false;
   let isEnded = false;
+  let isFull = false;
+  let isFaulty = false;
 
   const flush = (): void => {
     isScheduled = false;
     if (waiting.length === 0 || to.destroyed || to.writableEnded) return;
     const text = waiting.join('');
     waiting = [];
+    waitingLength = 0;
     to.write(text);
-    if (to.writableLength > MOST_WAITING_BYTES)
+    if (to.writableLength <= MUCH_UNREAD_BYTES) return;
+    if (!isFull) {
+      isFull = true;
+      to.once('drain', () => {
+        isFull = false;
+        onRoom();
+      });
+      onFull();
+    }
+    if (to.writableLength > MOST_UNREAD_BYTES && !isFaulty) {
+      // What is said about it would be written too.
+      isFaulty = true;
       onFault(new LineFault('link.slow', 'The peer does not read what it is sent.'));
+    }
   };
 
   return {
+    get isFull() {
+      return isFull || waitingLength > MUCH_UNREAD_BYTES;
+    },
     send(message) {
       if (isEnded) return;
-      waiting.push(`${JSON.stringify(message)}\n`);
+      const line = `${JSON.stringify(message)}\n`;
+      waiting.push(line);
+      waitingLength += line.length;
       if (isScheduled) return;
       isScheduled = true;
       // After all promises that this turn settles: their messages go along.
@@ -53,20 +93,44 @@ export function sendLines(to: Writable, onFault: (fault: LineFault) => void): Li
   };
 }
 
-/** Calls `onLines` with all messages that arrived together. */
+/** Calls `onLines` with all lines that arrived together; it returns what is still to be done with them. */
 export function readLines(
   from: Readable,
-  onLines: (messages: unknown[]) => void,
+  onLines: (lines: readonly string[]) => Promise<unknown> | null,
   onFault: (fault: LineFault) => void,
-): void {
+): LineReading {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let isOver = false;
+  let holds = 0;
+  let unhandled = 0;
+  let letGo: (() => void) | null = null;
+
+  const hold = (): (() => void) => {
+    holds += 1;
+    from.pause();
+    return () => {
+      holds -= 1;
+      if (holds === 0 && !isOver) from.resume();
+    };
+  };
 
   const fail = (fault: LineFault): void => {
     isOver = true;
     from.pause();
     onFault(fault);
+  };
+
+  const waitFor = (handling: Promise<unknown>, bytes: number): void => {
+    unhandled += bytes;
+    if (unhandled > MOST_UNHANDLED_BYTES) letGo ??= hold();
+    const done = (): void => {
+      unhandled -= bytes;
+      if (unhandled > MOST_UNHANDLED_BYTES / 2) return;
+      letGo?.();
+      letGo = null;
+    };
+    handling.finally(done).catch(() => {});
   };
 
   from.on('data', (chunk: Buffer) => {
@@ -79,16 +143,20 @@ export function readLines(
         fail(new LineFault('link.line_too_long', `A message has more than ${MOST_LINE_BYTES} bytes.`));
       return;
     }
-    const text = Buffer.concat([...rest, chunk.subarray(0, last)]).toString('utf8');
+    const bytes = Buffer.concat([...rest, chunk.subarray(0, last)]);
     rest = last + 1 < chunk.length ? [chunk.subarray(last + 1)] : [];
     restBytes = chunk.length - last - 1;
-    const messages: unknown[] = [];
-    try {
-      for (const line of text.split('\n')) if (line !== '') messages.push(JSON.parse(line));
-    } catch {
-      fail(new LineFault('link.malformed', 'A line is not JSON.'));
+    if (!isUtf8(bytes)) {
+      fail(new LineFault('link.malformed', 'A line is not in UTF-8.'));
       return;
     }
-    onLines(messages);
+    const handling = onLines(
+      bytes
+        .toString('utf8')
+        .split('\n')
+        .filter((line) => line !== ''),
+    );
+    if (handling) waitFor(handling, bytes.length);
   });
+  return { hold };
 }

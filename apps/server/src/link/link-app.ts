@@ -1,4 +1,4 @@
-import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import {
@@ -74,14 +74,18 @@ interface Asked {
   readonly connection: Connection | null;
 }
 
-const SILENCE_MS = 60_000;
-const PING_MS = 15_000;
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const LOG_CHUNK_BYTES = 4 * 1024 * 1024;
+/** Of one connection: its stream, files and logs of its slots. */
+const MOST_STREAMS = 128;
+/** Of one agent: the one that counts, and those whose loss was not seen yet. */
+const MOST_CONNECTIONS = 4;
+/** For an agent to read why its link is closed. */
+const LAST_WORDS_MS = 5_000;
 
 /** The API of agents: ordinary routes on HTTP/2, on sockets that this app did not accept. */
 export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
-  const { store, clock, log, cluster, members, orders, files, logs } = parts;
+  const { store, clock, log, cluster, members, orders, dispatch, files, logs, silenceMs } = parts;
   const connections = new Map<ServerHttp2Session, Connection>();
   /** The stream that counts for each identity. */
   const links = new Map<string, LiveLink>();
@@ -89,7 +93,10 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
   let arriving: Omit<Connection, 'session'> | null = null;
   let isClosed = false;
 
+  // Fastify hands `http` to node:http2; its types do not know that.
+  const untyped = { http: { settings: { maxConcurrentStreams: MOST_STREAMS } } };
   const app = fastify({
+    ...untyped,
     http2: true,
     logger: false,
     bodyLimit: 64 * 1024,
@@ -163,6 +170,10 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
       session.destroy();
       return;
     }
+    const mine = [...connections.values()].filter(
+      ({ member }) => member.identity === connection.member.identity,
+    );
+    if (mine.length >= MOST_CONNECTIONS) mine[0]?.session.destroy();
     connections.set(session, connection);
     session.setLocalWindowSize(WINDOW_BYTES);
     session.on('error', (error) =>
@@ -189,21 +200,39 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
 
   app.post(LINK_ROUTES.stream, { config, bodyLimit: Number.MAX_SAFE_INTEGER }, (request, reply) => {
     const connection = findConnection(request);
+    if (streaming.has(connection.session))
+      throw new ServerError('conflict.state', 'A connection has one stream. Connect again.');
+    streaming.add(connection.session);
     reply.hijack();
     const { stream } = request.raw;
     openStream(connection, stream);
   });
 
+  const streaming = new WeakSet<ServerHttp2Session>();
   const openStream = (connection: Connection, stream: ServerHttp2Stream): void => {
     const { member, source } = connection;
     stream.respond({ ':status': 200, 'content-type': 'application/x-ndjson' });
     const end = (): void => {
-      // The last words may still be on their way.
+      // The last words may still be on their way. Who does not read them would keep all that waits for it in memory.
       setImmediate(() => {
         if (!stream.destroyed) stream.close();
       });
+      const stop = clock.after(LAST_WORDS_MS, () => connection.session.destroy());
+      stream.once('close', stop);
     };
-    const lines = sendLines(stream, (fault) => link.close(fault.code, fault.message));
+    let readAgain: (() => void) | null = null;
+    const lines = sendLines(stream, {
+      onFault: (fault) => {
+        link.close(fault.code, fault.message);
+        connection.session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      },
+      onFull: () => (readAgain ??= reading.hold()),
+      onRoom: () => {
+        readAgain?.();
+        readAgain = null;
+        dispatch.serve();
+      },
+    });
     const link: LiveLink = openLiveLink(
       {
         ...parts,
@@ -227,12 +256,13 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
       }
     });
     stream.on('end', () => lines.end());
-    readLines(
+    const reading = readLines(
       stream,
-      (messages) => {
+      (received) => {
         const answer = isLeafCurrent(connection.peer, clock.now()) ? members.mayStillAct(member) : 'expired';
-        if (answer === true) link.receive(messages);
-        else cut(connection, `certificate.${answer}`);
+        if (answer === true) return link.receive(received);
+        cut(connection, `certificate.${answer}`);
+        return null;
       },
       (fault) => link.close(fault.code, fault.message),
     );
@@ -350,10 +380,16 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
 
   let stopPinging = (): void => {};
   const keepPinging = (): void => {
-    stopPinging = clock.after(PING_MS, () => {
+    stopPinging = clock.after(silenceMs / 4, () => {
       const now = clock.now();
       for (const link of links.values()) {
-        if (now - link.lastHeard > SILENCE_MS) link.close('link.silent', 'Nothing was heard for a minute.');
+        if (now - link.lastHeard > silenceMs)
+          link.close(
+            link.isFull ? 'link.slow' : 'link.silent',
+            link.isFull
+              ? 'What is sent to this agent is not read.'
+              : `Nothing was heard for ${silenceMs / 1_000} seconds.`,
+          );
         else link.send({ is: 'ping', n: 0 });
       }
       const identities = [...links.keys()];

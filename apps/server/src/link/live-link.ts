@@ -5,6 +5,7 @@ import {
   type FromServer,
   LINK_VERSION,
   type LeasedTask,
+  readMessage,
 } from '@writ/contract';
 import type { By, ClaimedJob, Released, Store } from '@writ/store';
 import { judgeDescription, type MachineFacts, TrustError } from '@writ/trust';
@@ -28,6 +29,8 @@ export interface LinkParts {
   readonly progress: ProgressBoard;
   readonly takeReceipts: TakeReceipts;
   readonly leaseSeconds: number;
+  /** After so long without a word an agent is taken for gone. */
+  readonly silenceMs: number;
   readonly serverName: string;
   readonly version: string;
   /** The newest link of an identity is the one that counts. */
@@ -47,7 +50,10 @@ export interface LiveLink {
   readonly described: Described | null;
   readonly lastHeard: number;
   readonly held: number;
-  receive(messages: readonly unknown[]): void;
+  /** It does not read what it is sent. */
+  readonly isFull: boolean;
+  /** @returns what is still to be done with these lines; null: nothing. */
+  receive(lines: readonly string[]): Promise<unknown> | null;
   send(message: FromServer): void;
   /** Stop these; somebody may have them already, or a person does not want them any more. */
   cancel(tasks: readonly LeasedTask[], how: 'terminate' | 'kill'): void;
@@ -73,6 +79,8 @@ interface OpenTask extends LeasedTask {
 }
 
 const SEEN_AGAIN = 500;
+/** An order that is sent again does no harm. */
+const MOST_SENT_ORDERS = 20_000;
 
 export function openLiveLink(
   parts: LinkParts,
@@ -92,6 +100,9 @@ export function openLiveLink(
   /** Until hello has been answered. After that no message waits for another: the store keeps their sequence. */
   let early: FromAgent[] | null = [];
   let isGreeted = false;
+  /** What the lines that are being received set going. */
+  let underWay: Promise<unknown>[] | null = null;
+  let greeting: Promise<unknown> = Promise.resolve();
   /** Receipts wait for each other, because `accepted` says up to which number all of them are stored. */
   let receiptLine: Promise<void> = Promise.resolve();
 
@@ -111,6 +122,7 @@ export function openLiveLink(
   const ended = (): void => {
     if (isOver) return;
     isOver = true;
+    stopWaiting();
     seat?.leave();
     dispatch.serve();
   };
@@ -130,11 +142,7 @@ export function openLiveLink(
 
   const take = (jobs: readonly ClaimedJob[]): void => {
     if (isOver) {
-      // Never sent, so nobody can start it.
-      for (const { job, tasks: unsent } of jobs) {
-        const refs = unsent.map((task) => ({ job, ...task }));
-        watch('take', store.leases.handBack(identity, refs, by()).then(parts.onReleased));
-      }
+      for (const claimed of jobs) giveBack(claimed);
       return;
     }
     for (const claimed of jobs) {
@@ -150,8 +158,19 @@ export function openLiveLink(
     }
   };
 
-  const lease = ({ job, order, tasks: leased }: ClaimedJob, envelope: Envelope): void => {
+  /** Never sent, so nobody can start it. */
+  const giveBack = ({ job, tasks: unsent }: ClaimedJob): void => {
+    const refs = unsent.map((task) => ({ job, ...task }));
+    seat?.letGo(refs.length);
+    seat?.giveCredits(refs.length);
+    watch('take', store.leases.handBack(identity, refs, by()).then(parts.onReleased));
+  };
+
+  const lease = (claimed: ClaimedJob, envelope: Envelope): void => {
+    if (isOver || lines.isFull) return giveBack(claimed);
+    const { job, order, tasks: leased } = claimed;
     if (!sentOrders.has(order)) {
+      if (sentOrders.size >= MOST_SENT_ORDERS) sentOrders.clear();
       sentOrders.add(order);
       send({ is: 'order', digest: order, envelope });
     }
@@ -202,7 +221,7 @@ export function openLiveLink(
       return;
     }
     parts.onHello(link);
-    seat = dispatch.sit({ identity, take, recall });
+    seat = dispatch.sit({ identity, take, recall, isFull: () => lines.isFull });
     const newest = cluster.newest();
     const epoch = cluster.record()?.epoch ?? 1;
     send({
@@ -325,7 +344,8 @@ export function openLiveLink(
   };
 
   const watch = (what: string, doing: Promise<unknown>): void => {
-    doing.catch((error: unknown) => fail(what, error));
+    const done = doing.catch((error: unknown) => fail(what, error));
+    underWay?.push(done);
   };
 
   const fail = (what: string, error: unknown): void => {
@@ -336,17 +356,32 @@ export function openLiveLink(
   };
 
   const greet = (first: FromAgent): void => {
+    stopWaiting();
     if (first.is !== 'hello') return close('link.hello_missing', 'The first message on a link is hello.');
     const waiting: FromAgent[] = [];
     early = waiting;
-    hello(first)
-      .then(() => {
-        early = null;
+    const greeted = hello(first).then(async () => {
+      early = null;
+      await settled(() => {
         for (const message of waiting) if (!isOver) handle(message);
-      })
-      .catch((error: unknown) => fail('hello', error));
+      });
+    });
+    greeting = greeted.catch((error: unknown) => fail('hello', error));
+    underWay?.push(greeting);
   };
 
+  /** What `act` sets going. */
+  const settled = (act: () => void): Promise<unknown> | null => {
+    const mine: Promise<unknown>[] = [];
+    underWay = mine;
+    act();
+    underWay = null;
+    return mine.length === 0 ? null : Promise.all(mine);
+  };
+
+  const stopWaiting = clock.after(parts.silenceMs / 4, () =>
+    close('link.hello_missing', 'No hello came: it is the first message on a link.'),
+  );
   const link: LiveLink = {
     member,
     get described() {
@@ -357,6 +392,9 @@ export function openLiveLink(
     },
     get held() {
       return tasks.size;
+    },
+    get isFull() {
+      return lines.isFull;
     },
     send,
     close,
@@ -382,26 +420,24 @@ export function openLiveLink(
     holdsJob: (job) => [...tasks.values()].some((task) => task.job === job),
     jobs: () => [...new Set([...tasks.values()].map((task) => task.job))],
 
-    receive(messages) {
+    receive: (received) => {
       lastHeard = clock.now();
       seat?.isHeard();
-      for (const message of messages) {
-        if (!fromAgentCheck.is(message)) {
-          const [fault] = fromAgentCheck.faults(message);
-          close(
-            'link.malformed',
-            `A message does not have its shape: ${fault?.pointer ?? ''} ${fault?.detail ?? ''}`,
-          );
-          return;
+      return settled(() => {
+        for (const line of received) {
+          if (isOver) return;
+          const read = readMessage(line, fromAgentCheck);
+          if ('fault' in read) return close('link.malformed', read.fault);
+          if (early === null) handle(read.message);
+          else if (isGreeted) {
+            early.push(read.message);
+            underWay?.push(greeting);
+          } else {
+            isGreeted = true;
+            greet(read.message);
+          }
         }
-        if (isOver) return;
-        if (early === null) handle(message);
-        else if (isGreeted) early.push(message);
-        else {
-          isGreeted = true;
-          greet(message);
-        }
-      }
+      });
     },
   };
   return link;

@@ -1,5 +1,6 @@
 import { type Static, Type } from '../type.ts';
 import { Digest, Ed25519Key, Id, Instant, Name, Text } from '../names.ts';
+import { BOUNDS } from '../defaults.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { Envelope } from '../signed/envelope.ts';
 import { Token } from '../signed/receipt.ts';
@@ -29,10 +30,12 @@ export const FromAgent = Type.Union([
     set: SetRef,
     /** Number of the last receipt in the agent's chain: a server that has seen a higher one holds the link. */
     seq: whole(),
-    credits: whole(0, 4096),
-    held: Type.Array(shape({ ...LeasedTask.properties, is: oneOf('leased', 'running') }), { maxItems: 8192 }),
+    credits: whole(0, BOUNDS.credits),
+    held: Type.Array(shape({ ...LeasedTask.properties, is: oneOf('leased', 'running') }), {
+      maxItems: BOUNDS.heldTasks,
+    }),
   }),
-  shape({ is: Type.Literal('credits'), more: whole(1, 4096) }),
+  shape({ is: Type.Literal('credits'), more: whole(1, BOUNDS.credits) }),
   /** Sent only for tasks that run longer than a moment. */
   shape({ is: Type.Literal('started'), tasks: Tasks }),
   /** Durable on the agent before it is sent, and kept there until accepted. Short logs travel with it. */
@@ -85,8 +88,8 @@ export const FromServer = Type.Union([
   /** `lost` tasks must stop at once: somebody else may have them. */
   shape({
     is: Type.Literal('renewed'),
-    tasks: Type.Array(LeasedTask, { maxItems: 8192 }),
-    lost: Type.Array(LeasedTask, { maxItems: 8192 }),
+    tasks: Type.Array(LeasedTask, { maxItems: BOUNDS.heldTasks }),
+    lost: Type.Array(LeasedTask, { maxItems: BOUNDS.heldTasks }),
   }),
   /** Please hand back what has not started. */
   shape({ is: Type.Literal('recall'), tasks: Tasks }),
@@ -107,6 +110,10 @@ export const FromServer = Type.Union([
 ]);
 export type FromServer = Static<typeof FromServer>;
 export const fromServerCheck = check(FromServer);
+/** An `order` whose envelope is none: the message is right, and the order is refused like any other that does not verify. */
+export const orderOfAnyShapeCheck = check(
+  shape({ is: Type.Literal('order'), digest: Digest, envelope: Type.Unknown() }),
+);
 
 /** `GET /link/v1/sets?after=<version>`: the chain after that version, oldest first. */
 export const SetsReply = shape({
