@@ -411,6 +411,13 @@ describe('a server that was taken over', () => {
       { envelope: odd, job, expect: 'order.malformed' },
       { envelope: newer, job, expect: 'order.format_unknown' },
     ]);
+    const { links } = hostile;
+    const digest = digestOf('no envelope');
+    const none: unknown[] = [null, 'order', 7, [], {}, { ...odd, payload: 7 }, { ...odd, and: 1 }];
+    await offer(
+      none.map((envelope) => ({ envelope: envelope as Envelope, digest, job, expect: 'order.envelope_bad' })),
+    );
+    assert.equal(hostile.links, links, 'the link was kept');
     assert.equal(startsOf('unwanted'), 0);
   });
 

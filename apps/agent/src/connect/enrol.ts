@@ -1,6 +1,6 @@
 import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
-import { enrolReplyCheck } from '@writ/contract';
+import { enrolReplyCheck, readMessage } from '@writ/contract';
 import type { EnrolAsk, EnrolReply, Envelope } from '@writ/contract';
 import { enrolClientTls, enrolProtocol } from '@writ/trust/certificates';
 import { AgentError } from '../agent-error.ts';
@@ -61,14 +61,12 @@ export async function openEnrolment(
 }
 
 function readReply(line: string): EnrolReply {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw new AgentError('join.answer_malformed', 'The server answered with what is not JSON.', { cause });
-  }
-  if (enrolReplyCheck.is(value)) return value;
-  throw new AgentError('join.answer_malformed', 'The server answered with what this version does not know.');
+  const read = readMessage(line, enrolReplyCheck);
+  if ('message' in read) return read.message;
+  throw new AgentError(
+    'join.answer_malformed',
+    `The server answered with what this version does not know. ${read.fault}`,
+  );
 }
 
 const noAnswer = (to: { host: string; port: number }, why: string, cause?: unknown): AgentError =>

@@ -3,8 +3,8 @@ import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 
 import { PassThrough, pipeline } from 'node:stream';
 import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { fromServerCheck, LINK_ROUTES } from '@writ/contract';
-import type { FromAgent, FromServer } from '@writ/contract';
+import { fromServerCheck, LINK_ROUTES, orderOfAnyShapeCheck, readMessage } from '@writ/contract';
+import type { Envelope, FromAgent, FromServer } from '@writ/contract';
 import { AgentError } from '../agent-error.ts';
 import { readLines } from './line-reader.ts';
 
@@ -72,7 +72,7 @@ export function openLink(socket: TLSSocket, onMessage: (message: FromServer) => 
     if (unsent.length === 0) setImmediate(flush);
     unsent.push(text);
   };
-  const take = readLines(LONGEST_LINE, (line) => onMessage(readMessage(line)));
+  const take = readLines(LONGEST_LINE, (line) => onMessage(messageOf(line)));
 
   stream.on('response', (headers) => {
     const status = headers[':status'];
@@ -106,18 +106,13 @@ export function openLink(socket: TLSSocket, onMessage: (message: FromServer) => 
   };
 }
 
-function readMessage(line: string): FromServer {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw new AgentError('link.malformed', 'The server sent what is not JSON.', { cause });
-  }
-  if (fromServerCheck.is(value)) return value;
-  throw new AgentError(
-    'link.malformed',
-    `The server sent a message that this version does not know: ${line.slice(0, 200)}`,
-  );
+function messageOf(line: string): FromServer {
+  const read = readMessage(line, fromServerCheck);
+  if ('message' in read) return read.message;
+  const order = readMessage(line, orderOfAnyShapeCheck);
+  // Its submitter is to hear of it: its lease is refused by the check that finds no envelope. Nothing of it is kept.
+  if ('message' in order) return { is: 'order', digest: order.message.digest, envelope: {} as Envelope };
+  throw new AgentError('link.malformed', `${read.fault} The server sent: ${line.slice(0, 200)}`);
 }
 
 async function roomyAgain(stream: ClientHttp2Stream, over: Promise<unknown>): Promise<void> {
