@@ -20,6 +20,7 @@ import { listenForServer } from './connect/listen.ts';
 import { describe, WRIT } from './describe.ts';
 import { openBlobCache } from './files/blob-cache.ts';
 import { sendOutputs } from './files/send-outputs.ts';
+import { gatherEnds } from './gather-ends.ts';
 import { openCredits } from './give-credits.ts';
 import { handleJob, handleLease } from './handle-job.ts';
 import type { Desk } from './handle-job.ts';
@@ -230,6 +231,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     replay,
     now,
     set: () => signers.ref,
+    gathered: gatherEnds(clock, stop.signal, () => queue.waiting > 0),
     onDurable: (receipt) => sender.durable(receipt),
     tailsOf: (job) => live.tailsOf(job),
     whileMine,

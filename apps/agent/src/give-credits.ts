@@ -1,3 +1,5 @@
+import { nextTick } from 'node:process';
+
 /** How many tasks the server may send: enough to bridge the way to it, not so many that other agents starve. */
 export interface Credits {
   /** For the first message of a link. */
@@ -5,7 +7,7 @@ export interface Credits {
   used(count: number): void;
   /** The last task was a short one, or not. */
   pace(isQuick: boolean): void;
-  /** Gives what is free, once per loop turn. */
+  /** Gives what is free, once for all that ended together, and in the same packet as their receipts. */
   give(): void;
   stop(): void;
 }
@@ -24,6 +26,8 @@ export function openCredits({ slots, held, mayGive, send }: CreditParts): Credit
   let isStopped = false;
   let isDue = false;
   const window = (): number => (isQuick ? Math.max(32, slots * 8) : Math.max(2, slots * 2));
+  /** Each gift costs the server a transaction: while there is enough to do, a quarter of the window waits to go together. */
+  const isWorthIt = (more: number): boolean => more >= window() / 4 || held() + given <= slots;
 
   return {
     restart() {
@@ -40,10 +44,10 @@ export function openCredits({ slots, held, mayGive, send }: CreditParts): Credit
     give() {
       if (isDue) return;
       isDue = true;
-      setImmediate(() => {
+      nextTick(() => {
         isDue = false;
         const more = window() - held() - given;
-        if (isStopped || more < 1 || !mayGive()) return;
+        if (isStopped || more < 1 || !isWorthIt(more) || !mayGive()) return;
         given += more;
         send(more);
       });

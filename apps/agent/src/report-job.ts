@@ -30,6 +30,8 @@ export interface ReportingParts {
   readonly now: () => number;
   /** Held now: for what was never started. */
   readonly set: () => SetRef;
+  /** When ends that come together have come. */
+  readonly gathered: () => Promise<void>;
   /** Its receipt is on disk: send it. */
   readonly onDurable: (receipt: PendingReceipt) => void;
   /** Live logs of a long task, if any were sent. */
@@ -48,8 +50,11 @@ const NO_LOGS: ReceiptLogs = { stdout: null, stderr: null };
 export function openReporting(parts: ReportingParts): Reporting {
   const { receipts } = parts;
 
-  const send = (receipt: PendingReceipt): Promise<void> =>
-    receipts.sync().then(() => parts.onDurable(receipt));
+  const send = async (receipt: PendingReceipt): Promise<void> => {
+    await parts.gathered();
+    await receipts.sync();
+    parts.onDurable(receipt);
+  };
   /** A receipt that cannot be made durable is not sent; the server hears of it when the lease ends. */
   const failed =
     (task: LeasedTask) =>
