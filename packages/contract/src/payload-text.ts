@@ -24,7 +24,7 @@ export function parsePayload(bytes: Uint8Array): { value: unknown } | { fault: P
     return { fault: 'not_json' };
   }
   if (again !== text) return { fault: 'not_canonical' };
-  if (!isNormal(text)) return { fault: 'not_normal' };
+  if (!isNormal(text, text.length === bytes.length)) return { fault: 'not_normal' };
   return { value };
 }
 
@@ -36,9 +36,10 @@ export function writePayload(value: unknown): Uint8Array {
   return bytes;
 }
 
-/** NFC, and no half of a surrogate pair (JSON.stringify escapes those, and only those, as \\ud…). */
-function isNormal(text: string): boolean {
-  return text.normalize('NFC') === text && !/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(text);
+/** NFC, which ASCII always is, and no half of a surrogate pair (JSON.stringify escapes those, and only those, as \\ud…). */
+function isNormal(text: string, isAscii: boolean): boolean {
+  if (!isAscii && text.normalize('NFC') !== text) return false;
+  return !text.includes('\\ud') || !/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(text);
 }
 
 function isShallow(value: unknown, depth: number): boolean {
