@@ -225,7 +225,7 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     assert.deepEqual(foreign.bytes, absent.bytes);
 
     const output = Buffer.from('an output');
-    const outputPath = LINK_ROUTES.file.replace(':digest', digestOf(output));
+    const outputPath = outputOf(output, lease);
     assert.equal((await hostile.request('PUT', outputPath, output)).status, 404);
     assert.equal((await honest.request('PUT', outputPath, Buffer.from('an 0utput'))).status, 422);
     assert.deepEqual(
@@ -237,6 +237,9 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     );
     assert.equal((await honest.request('PUT', outputPath, output)).status, 204);
     assert.equal((await honest.request('PUT', '/link/v1/files/..%2f..%2fwrit.db', output)).status, 400);
+    assert.equal((await honest.request('PUT', outputPath.replace(/\?.*/, ''), output)).status, 400);
+    const next = outputOf(output, { ...lease, attempt: 2 });
+    assert.equal((await honest.request('PUT', next, output)).status, 404);
 
     const logOf = (index: number): string =>
       LINK_ROUTES.log
@@ -273,10 +276,11 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     const path = LINK_ROUTES.file.replace(':digest', digest);
     const one = await submitFor(honest, { project: 'secret' });
     const two = await submitFor(hostile, { project: 'other' });
-    await honest.lease();
-    await hostile.lease();
-    assert.equal((await honest.request('PUT', path, secret)).status, 204);
-    assert.equal((await hostile.request('PUT', path, Buffer.alloc(0))).status, 422);
+    const mine = await honest.lease();
+    const other = await hostile.lease();
+    assert.equal((await honest.request('PUT', outputOf(secret, mine), secret)).status, 204);
+    assert.equal((await hostile.request('PUT', outputOf(secret, mine), secret)).status, 404);
+    assert.equal((await hostile.request('PUT', outputOf(secret, other), Buffer.alloc(0))).status, 422);
     assert.equal((await hostile.request('GET', path)).status, 404);
     const empty = `sha-256=:${Buffer.from(digestOf('').slice(7), 'hex').toString('base64')}:`;
     const headers = { 'upload-offset': '0', 'upload-length': `${secret.length}`, 'content-digest': empty };
@@ -290,6 +294,69 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
       await agent.close();
       await reconnect(agent);
     }
+  });
+
+  test('an output is known to the project of its task only, and read by no other task of its job', async () => {
+    const first = await submitFor(hostile, { project: 'secret', array: { is: 'range', from: 0, to: 1 } });
+    const second = await submitFor(hostile, { project: 'other' });
+    const [one, two] = [await hostile.lease(), await hostile.lease()];
+    const third = await hostile.lease();
+    const bytes = Buffer.from(`an output ${Math.random()}`);
+    const digest = digestOf(bytes);
+    assert.equal((await hostile.request('PUT', outputOf(bytes, one), bytes)).status, 204);
+    const outputs = [{ path: 'out', mode: 'file' as const, digest, size: bytes.length }];
+    const report = async (lease: typeof one): Promise<string[]> => {
+      hostile.send({
+        is: 'receipts',
+        receipts: [{ envelope: hostile.receipt(lease, { outputs }), stdout: null, stderr: null }],
+      });
+      return (await hostile.next('accepted')).refused.map((refused) => refused.code);
+    };
+    assert.deepEqual(await report(one), []);
+    // It still holds the other task of that job, and a task of another project.
+    assert.equal((await hostile.request('GET', LINK_ROUTES.file.replace(':digest', digest))).status, 404);
+    assert.deepEqual(await report(third), ['receipt.output_missing']);
+    assert.deepEqual(await report(two), []);
+    assert.equal((await server.call('GET', `/api/v1/jobs/${first.order.job}/files/${digest}`)).status, 200);
+    await server.call('POST', `/api/v1/jobs/${second.order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    await hostile.close();
+    await reconnect(hostile);
+  });
+
+  test('when the disk is nearly full, neither outputs and logs of agents nor files and jobs of people are taken', async () => {
+    const { order } = await submitFor(hostile);
+    const { order: _digest, ...lease } = await hostile.lease();
+    const bytes = Buffer.from(`more ${Math.random()}`);
+    const log = `/link/v1/logs/${lease.job}/${lease.index}/${lease.attempt}/stdout?offset=0`;
+    await hostile.close();
+    await server.restart({ reserveBytes: Number.MAX_SAFE_INTEGER });
+    await hostile.connect({ credits: 0, held: [{ ...lease, is: 'running' }] });
+    await hostile.next('renewed');
+    assert.equal((await hostile.request('PUT', outputOf(bytes, lease), bytes)).status, 507);
+    assert.equal((await hostile.request('POST', log, bytes)).status, 507);
+    const headers = {
+      'upload-offset': '0',
+      'upload-length': `${bytes.length}`,
+      'content-digest': `sha-256=:${Buffer.from(digestOf(bytes).slice(7), 'hex').toString('base64')}:`,
+    };
+    const sent = await server.call('PATCH', `/api/v1/uploads/${digestOf(bytes)}`, { bytes, headers });
+    assert.deepEqual([sent.status, sent.body.code], [507, 'storage.full']);
+    const { envelope } = makeSignedOrder(server.sets, server.person);
+    const submitted = await server.call('POST', '/api/v1/jobs', { body: { order: envelope } });
+    assert.equal(submitted.body.code, 'storage.full');
+    await server.restart();
+    await hostile.connect({ credits: 64, held: [{ ...lease, is: 'running' }] });
+    await hostile.next('renewed');
+    assert.equal((await hostile.request('PUT', outputOf(bytes, lease), bytes)).status, 204);
+    assert.equal((await hostile.request('POST', log, bytes)).status, 200);
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    await hostile.close();
+    await reconnect(honest);
+    await reconnect(hostile);
   });
 
   test('who has written a log cannot hand the task back: its next agent would find that log as its own', async () => {
@@ -627,6 +694,9 @@ describe('an agent that floods or stalls', { timeout: 120_000 }, () => {
     for (let at = 0; at < 100; at += 1) await hostile.lease();
   });
 });
+
+const outputOf = (bytes: Buffer, task: { job: string; index: number; attempt: number }): string =>
+  `${LINK_ROUTES.file.replace(':digest', digestOf(bytes))}?job=${task.job}&index=${task.index}&attempt=${task.attempt}`;
 
 async function admitted(server: TestServer, name: string) {
   const identity = newSigner();

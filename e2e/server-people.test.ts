@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -314,6 +314,82 @@ describe('the API of people', { timeout: 120_000 }, () => {
     assert.equal((await server.call('HEAD', wrong)).headers['upload-offset'], '0');
     assert.equal((await server.call('GET', `/api/v1/files/${digestOf('other bytes')}`)).status, 404);
     assert.equal((await server.call('GET', '/api/v1/files/..%2f..%2fwrit.db')).status, 400);
+  });
+
+  const uploadFor = async (bytes: Buffer, name = digestOf(bytes)): Promise<number> =>
+    (
+      await server.call('PATCH', `/api/v1/uploads/${name}`, {
+        bytes,
+        headers: chunkHeaders(bytes, 0, bytes.length),
+      })
+    ).status;
+
+  test('a file that was damaged on the disk is asked for again, and whole once it has come', async () => {
+    const bytes = Buffer.from(`to be damaged ${Math.random()}`);
+    const digest = digestOf(bytes);
+    const onDisk = join(server.state, 'server', 'files', digest.slice(7, 9), digest.slice(9));
+    const missing = async (): Promise<string[]> =>
+      (
+        await server.call('POST', '/api/v1/files/missing', {
+          body: { files: [{ digest, size: bytes.length }] },
+        })
+      ).body.missing;
+    const read = async () => await server.call('GET', `/api/v1/files/${digest}`).catch(() => null);
+    assert.equal(await uploadFor(bytes), 204);
+    assert.deepEqual(await missing(), []);
+    // Found when it is read, and then asked for.
+    await writeFile(onDisk, Buffer.alloc(bytes.length));
+    assert.notEqual((await read())?.status, 200);
+    assert.deepEqual(await missing(), [digest]);
+    assert.equal(await uploadFor(bytes), 204);
+    assert.deepEqual((await read())?.bytes, bytes);
+    // Sent again before anybody read it.
+    await writeFile(onDisk, Buffer.alloc(bytes.length));
+    assert.equal(await uploadFor(bytes), 204);
+    assert.deepEqual((await read())?.bytes, bytes);
+  });
+
+  test('an unfinished upload belongs to who sends it: nobody else disturbs it', async () => {
+    const bytes = Buffer.from(`two halves ${Math.random()}`);
+    const url = `/api/v1/uploads/${digestOf(bytes)}`;
+    const half = bytes.subarray(0, 5);
+    await server.callWith(member, 'PATCH', url, {
+      bytes: half,
+      headers: chunkHeaders(half, 0, bytes.length),
+    });
+    const other = await server.callWith(administrator, 'PATCH', url, {
+      bytes: half,
+      headers: chunkHeaders(half, 0, 3),
+    });
+    assert.equal(other.body.code, 'file.digest_wrong');
+    assert.equal((await server.callWith(administrator, 'HEAD', url)).headers['upload-offset'], '0');
+    assert.equal((await server.callWith(member, 'HEAD', url)).headers['upload-offset'], '5');
+  });
+
+  test('a manifest is strict JSON: one in which a key stands twice names no files', async () => {
+    const input = Buffer.from('an input');
+    assert.equal(await uploadFor(input), 204);
+    const file = { path: 'x', mode: 'file', digest: digestOf(input), size: input.length };
+    const plain = JSON.stringify([file]);
+    for (const [text, status] of [
+      [plain, 201],
+      [plain.replace('"path":"x"', '"path":"y","path":"x"'), 422],
+      [plain.replace('"path":"x"', '"path":"y","p\\u0061th":"x"'), 422],
+    ] as const) {
+      const manifest = Buffer.from(text);
+      assert.equal(await uploadFor(manifest), 204);
+      const inputs = {
+        is: 'manifest' as const,
+        digest: digestOf(manifest),
+        size: manifest.length,
+        files: 1,
+        bytes: input.length,
+      };
+      const command = { argv: ['true'], variables: [], inputs, secrets: [] };
+      const variants = [{ platform: { os: null, arch: null }, command }];
+      const { answer } = await submit({ runs: { is: 'command', variants } });
+      assert.equal(answer.status, status, text);
+    }
   });
 
   test('an order that names files which were not sent says which', async () => {

@@ -41,7 +41,7 @@ export interface TestServer {
   admit(name: string, identity: Signer, grants?: { labels?: Label[]; queues?: string[] }): Promise<string>;
   invite(wish?: { name?: string }): Promise<ReturnType<typeof makeInvite>>;
   /** Stops it and starts it again on the same ports. */
-  restart(): Promise<void>;
+  restart(changes?: Partial<ServerOptions>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -137,9 +137,9 @@ export async function startTestServer(options: Partial<ServerOptions> = {}): Pro
       if (answer.status !== 201) throw new Error(`the invite was not taken: ${answer.bytes.toString()}`);
       return invite;
     },
-    async restart() {
+    async restart(changes = {}) {
       await running.close();
-      running = await start({ ...wish, peoplePort: ports.people, agentPort: ports.agents });
+      running = await start({ ...wish, ...changes, peoplePort: ports.people, agentPort: ports.agents });
     },
     async close() {
       await running.close();

@@ -8,7 +8,12 @@ import type { Answer, Link, RequestBody } from './connect/link.ts';
 export interface Asking {
   /** The bytes behind a digest; nobody has compared them yet. */
   fetchFile(digest: string): Promise<Readable>;
-  sendFile(digest: string, file: RequestBody): Promise<void>;
+  /** An output of that attempt. */
+  sendFile(
+    digest: string,
+    of: { readonly job: string; readonly index: number; readonly attempt: number },
+    file: RequestBody,
+  ): Promise<void>;
   sendLog(path: string, offset: number, log: RequestBody): Promise<void>;
   fetchSets(after: number): Promise<SetsReply>;
   /** The answer as it came: whoever asked for a certificate checks it. */
@@ -31,7 +36,11 @@ export function askServer(link: () => Link | undefined): Asking {
       body.resume();
       throw new AgentError('file.unavailable', `the server answered ${status}`);
     },
-    sendFile: (digest, file) => expectDone(ask('PUT', fileRoute(digest), file), file.stream),
+    sendFile: (digest, { job, index, attempt }, file) =>
+      expectDone(
+        ask('PUT', `${fileRoute(digest)}?job=${job}&index=${index}&attempt=${attempt}`, file),
+        file.stream,
+      ),
     sendLog: (path, offset, log) => expectDone(ask('POST', `${path}?offset=${offset}`, log), log.stream),
     async fetchSets(after) {
       const { status, body } = await ask('GET', `${LINK_ROUTES.sets}?after=${after}`);

@@ -244,7 +244,8 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
           maxBytes: job.verified.order.limits.outputBytes,
           maxFiles: 10_000,
         }),
-        send: (digest, size, open) => whileMine(job, () => asking.sendFile(digest, { stream: open(), size })),
+        send: (digest, size, open) =>
+          whileMine(job, () => asking.sendFile(digest, job.task, { stream: open(), size })),
       }),
     faultOfOutputs,
     log,

@@ -29,11 +29,13 @@ import { openOrders } from './orders.ts';
 import { openPeopleApp } from './people/people-app.ts';
 import type { PeopleParts } from './people/people-parts.ts';
 import { openProgress } from './progress.ts';
+import { refuseWhenFullWith } from './refuse-when-full.ts';
 import type { AddressFile, ListeningAt, RunningServer, ServerOptions } from './running-server.ts';
 import { StartError } from './server-error.ts';
 
 /** An upload that nobody went on with for a day is not gone on with. */
 const UPLOAD_REST_MS = 86_400_000;
+const UPLOAD_LOOK_MS = 3_600_000;
 const SILENCE_SECONDS = 60;
 const LEAF_LOOK_MS = 3_600_000;
 /** As OpenSSL has it. */
@@ -86,10 +88,30 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const members = await openMembers(store, cluster);
     const orders = openOrders(store);
     const progress = openProgress();
-    const files = await keepFiles(paths.files);
+    const files = await keepFiles(paths.files, (digest) => log('error', 'file.damaged', { digest }));
     const logs = keepLogs(paths.logs);
-    const removed = await removeOldUploads(paths.files, clock.now() - UPLOAD_REST_MS);
-    if (removed > 0) log('note', 'uploads.removed', { removed });
+    const tidyUploads = async (): Promise<void> => {
+      const removed = await removeOldUploads(paths.files, clock.now() - UPLOAD_REST_MS);
+      if (removed > 0) log('note', 'uploads.removed', { removed });
+    };
+    await tidyUploads();
+    let stopTidying = (): void => {};
+    const keepTidy = (): void => {
+      stopTidying = clock.after(UPLOAD_LOOK_MS, () => {
+        tidyUploads()
+          .catch((error: unknown) => log('error', 'uploads.not_removed', { error }))
+          .finally(keepTidy);
+      });
+    };
+    keepTidy();
+    closing.push(() => stopTidying());
+    const refuseWhenFull = refuseWhenFullWith(
+      remembered(clock, async () => {
+        const { bavail, blocks, bsize } = await statfs(paths.folder);
+        return { free: bavail * bsize, total: blocks * bsize };
+      }),
+      options.reserveBytes,
+    );
     const counters = { orders: 0, receipts: 0 };
     const admit = admitWith(store, cluster, members);
     const giveLeaf = giveLeafWith({ store, clock, log, cluster, members, certificates });
@@ -113,6 +135,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       progress,
       files,
       logs,
+      refuseWhenFull,
       leaseSeconds,
       silenceMs: silenceSeconds * 1_000,
       serverName,
@@ -202,10 +225,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       withdraw: (envelope) => {
         for (const link of links.links().values()) link.send({ is: 'withdraw', envelope });
       },
-      freeBytes: remembered(clock, async () => {
-        const { bavail, blocks, bsize } = await statfs(paths.folder);
-        return { free: bavail * bsize, total: blocks * bsize };
-      }),
+      refuseWhenFull,
       describeApi: async () => await (await import('./people/describe-api.ts')).describeApi(parts),
       stop: () => void close(),
     };

@@ -8,14 +8,16 @@ export interface KeptFiles {
     source: AsyncIterable<Uint8Array>,
     bounds: { readonly size?: number; readonly most: number },
   ): Promise<number>;
-  /** How much of an upload is here. */
-  uploadedOf(digest: string): Promise<number>;
+  /** Whether the bytes here have been compared with their digest since this server began, and not changed since. */
+  isSound(digest: string): Promise<boolean>;
+  /** How much of the owner's upload is here: nobody goes on with, or disturbs, the upload of somebody else. */
+  uploadedOf(digest: string, owner: string): Promise<number>;
   /** Appends one chunk. `isWhole` when that made the file complete and it has its digest. */
   append(
     digest: string,
     chunk: Uint8Array,
-    at: { readonly offset: number; readonly total: number },
+    at: { readonly offset: number; readonly total: number; readonly owner: string },
   ): Promise<{ readonly offset: number; readonly isWhole: boolean }>;
-  /** The bytes from `start` up to and including `end`. */
+  /** The bytes from `start` up to and including `end`. Whole files that turn out to be damaged are not sent to their end, and removed. */
   read(digest: string, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
 }

@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly leaseSeconds?: number;
   /** After so long without a word from an agent its link is closed. */
   readonly silenceSeconds?: number;
+  /** So much of the disk stays free; a tenth of it, at most 512 MiB, when left out. */
+  readonly reserveBytes?: number;
   readonly log?: Log;
 }
 

@@ -178,6 +178,8 @@ export interface TrustStore {
   readAdmission(digest: string): Promise<AdmissionRecord | null>;
   /** The present one of an identity. */
   findAdmission(identity: string): Promise<AdmissionRecord | null>;
+  /** The present one of that name. */
+  findAdmissionOf(name: string): Promise<AdmissionRecord | null>;
   /** Superseded ones too: what verifies a receipt must stay readable. */
   listAdmissions(page: PageAsked): Promise<Page<AdmissionRecord>>;
   readAdmissions(digests: readonly string[]): Promise<readonly AdmissionRecord[]>;
@@ -300,6 +302,15 @@ export interface JobsAsked extends PageAsked {
   readonly idPrefix?: string;
 }
 
+export interface NewWithdrawal {
+  readonly digest: string;
+  /** Digest of the order that it withdraws. */
+  readonly order: string;
+  /** The end of that order. */
+  readonly until: number;
+  readonly envelope: Envelope;
+}
+
 export interface JobStore {
   /** The id of a requirement class, made on first sight. */
   classId(canonicalJson: string): Promise<number>;
@@ -328,6 +339,15 @@ export interface JobStore {
   /** Tasks with a row that changed after that number, oldest change first: an event stream resumes here. A change number is never split, so there may be more than `limit`. */
   listChanges(job: string, afterChange: number, limit: number): Promise<readonly TaskRecord[]>;
   newestChange(): Promise<number>;
+
+  /** Kept until the order could not start any more. */
+  addWithdrawal(withdrawal: NewWithdrawal, by: By): Promise<'added' | 'same'>;
+  /** Those that count now and were added since, oldest first, at most 10,000. */
+  listWithdrawals(asked: { readonly now: number; readonly since: number }): Promise<readonly Envelope[]>;
+  /** Jobs with waiting tasks of which this agent has refused one, and why, newest first, at most 1,000. */
+  listRefused(
+    identity: string,
+  ): Promise<readonly { readonly job: string; readonly because: EndReason | RefusalCode }[]>;
 }
 
 // ── leases ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -466,10 +486,12 @@ export interface FileStore {
   ): Promise<'added' | 'same' | 'conflict'>;
   /** Which of them this project may name. Others are unknown to it, whether they exist or not. */
   listKnown(digests: readonly string[], project: string): Promise<readonly FileRecord[]>;
-  /** For what an accepted order or receipt of a job names. */
-  useFiles(job: string, digests: readonly string[], by: By): Promise<void>;
-  /** Whether a job names the file. */
+  /** For what an accepted order (`input`) or receipt (`output`) of a job names. */
+  useFiles(job: string, digests: readonly string[], as: 'input' | 'output', by: By): Promise<void>;
+  /** Whether a job names the file, as either. */
   isUsedBy(job: string, digest: string): Promise<boolean>;
+  /** Whether the job's order names it: who runs the job may read it. */
+  isInputOf(job: string, digest: string): Promise<boolean>;
   readFile(digest: string): Promise<FileRecord | null>;
 }
 

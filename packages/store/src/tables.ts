@@ -18,7 +18,8 @@ export interface Tables {
   receipt: ReceiptTable;
   file: { digest: string; size: number; last_used: number };
   file_project: { digest: string; project: string; added: number };
-  file_use: { job: string; digest: string };
+  file_use: { job: string; digest: string; is_input: number };
+  withdrawal: { digest: string; order_digest: string; until: number; added: number; envelope: string };
   token: TokenTable;
   audit: AuditTable;
   audit_head: { id: 1; seq: number; hash: string };

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { inputManifestCheck } from '@writ/contract';
+import { inputManifestCheck, readMessage } from '@writ/contract';
 import type { InputFile, Inputs } from '@writ/contract';
 import { checkInputPaths, refuse } from '@writ/trust';
 import { startDigest } from '@writ/trust/digest';
@@ -172,14 +172,10 @@ async function copyExecutable(from: string, to: string, part: string): Promise<v
 }
 
 function readManifest(text: string, inputs: Extract<Inputs, { is: 'manifest' }>): InputFile[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw refuse('input.malformed', 'the manifest of the inputs is not JSON');
-  }
-  if (!inputManifestCheck.is(value))
-    throw refuse('input.malformed', 'the manifest of the inputs does not have its shape');
+  const read = readMessage(text, inputManifestCheck);
+  if ('fault' in read)
+    throw refuse('input.malformed', `the manifest of the inputs does not count: ${read.fault}`);
+  const value = read.message;
   const bytes = value.reduce((sum, file) => sum + file.size, 0);
   if (value.length !== inputs.files || bytes !== inputs.bytes)
     throw refuse(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -77,11 +77,12 @@ describe('kept files', () => {
     const send = async (): Promise<number> => {
       let offset = 0;
       for (let tries = 0; tries < 100 && offset < bytes.length; tries += 1) {
-        const at = await files.uploadedOf(digest);
+        const at = await files.uploadedOf(digest, 'ana');
         try {
           const answer = await files.append(digest, bytes.subarray(at, at + 100), {
             offset: at,
             total: bytes.length,
+            owner: 'ana',
           });
           offset = answer.offset;
           if (answer.isWhole) return offset;
@@ -93,6 +94,46 @@ describe('kept files', () => {
     };
     await Promise.all([send(), send()]);
     assert.equal(await readAll(digest, 0, bytes.length - 1), bytes.toString());
+  });
+
+  test('nobody goes on with, sees or disturbs the unfinished upload of somebody else', async () => {
+    const bytes = Buffer.from(`ana sends ${Math.random()}`);
+    const digest = digestOf(bytes);
+    const total = bytes.length;
+    await files.append(digest, bytes.subarray(0, 5), { offset: 0, total, owner: 'ana' });
+    assert.equal(await files.uploadedOf(digest, 'eve'), 0);
+    await assert.rejects(files.append(digest, Buffer.alloc(9), { offset: 5, total: 6, owner: 'eve' }));
+    await files.append(digest, Buffer.alloc(5), { offset: 0, total, owner: 'eve' });
+    await assert.rejects(files.append(digest, Buffer.alloc(1_000), { offset: 5, total, owner: 'eve' }), {
+      code: 'file.digest_wrong',
+    });
+    assert.equal(await files.uploadedOf(digest, 'ana'), 5);
+    const end = await files.append(digest, bytes.subarray(5), { offset: 5, total, owner: 'ana' });
+    assert.equal(end.isWhole, true);
+    assert.equal(await readAll(digest, 0, total - 1), bytes.toString());
+  });
+
+  test('a file that was damaged on the disk is not read to its end, makes room for the right bytes, and is whole again', async () => {
+    const damaged: string[] = [];
+    const again = await keepFiles(folder, (digest) => damaged.push(digest));
+    const bytes = Buffer.alloc(3_000_000, 'a');
+    const digest = digestOf(bytes);
+    await again.receive(digest, pieces(bytes.toString()), { most: 2 ** 30 });
+    assert.equal(await again.isSound(digest), true);
+    const path = join(folder, digest.slice(7, 9), digest.slice(9));
+    const other = Buffer.from(bytes);
+    other[1_234] = 98;
+    await writeFile(path, other);
+    assert.equal(await again.isSound(digest), false);
+    let read = 0;
+    await assert.rejects(async () => {
+      for await (const chunk of again.read(digest, { start: 0, end: bytes.length - 1 })) read += chunk.length;
+    });
+    assert.ok(read < bytes.length, 'somebody could have taken it for whole');
+    assert.deepEqual(damaged, [digest]);
+    assert.equal(await again.sizeOf(digest), null);
+    await again.append(digest, bytes, { offset: 0, total: bytes.length, owner: 'ana' });
+    assert.equal(await again.isSound(digest), true);
   });
 
   test('memory stays constant while 256 MiB pass', async () => {

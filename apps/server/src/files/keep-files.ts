@@ -1,19 +1,27 @@
+import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startDigest } from '@writ/trust/digest';
+import { digestOf, startDigest } from '@writ/trust/digest';
 import type { KeptFiles } from '../kept-files.ts';
 import { ServerError } from '../server-error.ts';
 
 const READ_BYTES = 1024 * 1024;
 const DIGEST = /^sha256:([0-9a-f]{2})([0-9a-f]{62})$/;
 
+/** Uploads whose digest so far is in memory; of the others it is taken from the disk. */
+const MOST_HASHES = 256;
+const MOST_STAMPS = 20_000;
+
 interface Upload {
   readonly hash: ReturnType<typeof startDigest>;
   offset: number;
 }
 
-export async function keepFiles(folder: string): Promise<KeptFiles> {
+export async function keepFiles(
+  folder: string,
+  onDamaged: (digest: string) => void = () => {},
+): Promise<KeptFiles> {
   const unfinished = join(folder, 'unfinished');
   const uploads = join(folder, 'uploads');
   await mkdir(uploads, { recursive: true, mode: 0o700 });
@@ -31,13 +39,12 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
       throw new ServerError('not_found', `“${digest}” is not the digest of a file.`);
     return join(folder, first, rest);
   };
-  const uploadPath = (digest: string): string =>
-    join(
-      uploads,
-      pathOf(digest)
-        .slice(folder.length + 1)
-        .replace('/', ''),
-    );
+  const uploadPath = (digest: string, owner: string): string => {
+    const name = pathOf(digest)
+      .slice(folder.length + 1)
+      .replace('/', '');
+    return join(uploads, `${digestOf(owner).slice('sha256:'.length, 39)}-${name}`);
+  };
   const sizeOf = async (digest: string): Promise<number | null> =>
     await stat(pathOf(digest)).then(
       (found) => found.size,
@@ -62,17 +69,26 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
     await mkdir(join(target, '..'), { recursive: true, mode: 0o700 });
     await rename(from, target);
     await syncFolder(join(target, '..'));
+    compared(digest, stampOf(await stat(target)));
   };
 
-  const uploadedOf = async (digest: string): Promise<number> =>
-    await stat(uploadPath(digest)).then(
+  /** What each file looked like when its bytes were last compared with its digest. */
+  const stamps = new Map<string, string>();
+  const compared = (digest: string, stamp: string): void => {
+    stamps.delete(digest);
+    stamps.set(digest, stamp);
+    forgetOldest(stamps, MOST_STAMPS);
+  };
+
+  const uploadedOf = async (digest: string, owner: string): Promise<number> =>
+    await stat(uploadPath(digest, owner)).then(
       (found) => found.size,
       () => 0,
     );
 
-  const appendChunk: KeptFiles['append'] = async (digest, chunk, { offset, total }) => {
-    const path = uploadPath(digest);
-    const here = await uploadedOf(digest);
+  const appendChunk: KeptFiles['append'] = async (digest, chunk, { offset, total, owner }) => {
+    const path = uploadPath(digest, owner);
+    const here = await uploadedOf(digest, owner);
     if (here !== offset) {
       throw new ServerError(
         'conflict.state',
@@ -81,10 +97,10 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
     }
     if (offset + chunk.length > total) {
       await rm(path, { force: true });
-      hashes.delete(digest);
+      hashes.delete(path);
       throw new ServerError('file.digest_wrong', `More bytes came than the ${total} that were announced.`);
     }
-    const upload = await hashUpTo(hashes, digest, path, offset);
+    const upload = await hashUpTo(hashes, path, offset);
     const handle = await open(path, 'a', 0o600);
     try {
       await handle.appendFile(chunk);
@@ -95,7 +111,7 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
     upload.hash.update(chunk);
     upload.offset = offset + chunk.length;
     if (upload.offset < total) return { offset: upload.offset, isWhole: false };
-    hashes.delete(digest);
+    hashes.delete(path);
     const digestHere = upload.hash.digest();
     if (digestHere !== digest) {
       await rm(path, { force: true });
@@ -111,11 +127,22 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
   return {
     sizeOf,
     uploadedOf,
+    isSound: async (digest) => {
+      const stamp = stamps.get(digest);
+      if (stamp === undefined) return false;
+      const found = await stat(pathOf(digest)).catch(() => null);
+      return found !== null && stampOf(found) === stamp;
+    },
     append: async (digest, chunk, at) =>
-      await inTurn(digest, async () => await appendChunk(digest, chunk, at)),
+      await inTurn(uploadPath(digest, at.owner), async () => await appendChunk(digest, chunk, at)).catch(
+        (error: unknown) => {
+          throw asStorageFault(error);
+        },
+      ),
 
     async receive(digest, source, { size, most }) {
-      const target = pathOf(digest);
+      // Before a byte is taken: whether it is a digest at all.
+      pathOf(digest);
       const path = join(unfinished, `${(streams += 1)}`);
       const handle = await open(path, 'wx', 0o600);
       try {
@@ -127,9 +154,7 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
           throw new ServerError('file.digest_wrong', `The bytes that came have the digest ${got.digest}.`);
         await handle.sync();
         await handle.close();
-        await mkdir(join(target, '..'), { recursive: true, mode: 0o700 });
-        await rename(path, target);
-        await syncFolder(join(target, '..'));
+        await settle(path, digest);
         return got.size;
       } catch (error) {
         await handle.close().catch(() => {});
@@ -139,15 +164,31 @@ export async function keepFiles(folder: string): Promise<KeptFiles> {
     },
 
     async *read(digest, { start, end }) {
-      const handle = await open(pathOf(digest), 'r');
+      const path = pathOf(digest);
+      const handle = await open(path, 'r');
       try {
+        const found = await handle.stat();
+        const isWhole = start === 0 && end === found.size - 1;
+        const hash = isWhole && stamps.get(digest) !== stampOf(found) ? startDigest() : null;
         for (let at = start; at <= end;) {
           const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at + 1));
           const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
           if (bytesRead === 0)
             throw new ServerError('server.failed', 'A stored file is shorter than it was.');
           at += bytesRead;
-          yield buffer.subarray(0, bytesRead);
+          const bytes = buffer.subarray(0, bytesRead);
+          hash?.update(bytes);
+          // Known before the last bytes leave, so that nobody takes the file for a whole one.
+          if (hash && at > end) {
+            if (hash.digest() !== digest) {
+              // Its place is free again for whoever has the right bytes.
+              await rm(path, { force: true });
+              onDamaged(digest);
+              throw new ServerError('server.failed', 'This file was damaged on the disk of the server.');
+            }
+            compared(digest, stampOf(found));
+          }
+          yield bytes;
         }
       } finally {
         await handle.close();
@@ -187,13 +228,8 @@ async function writeAll(
 }
 
 /** The digest so far is in memory; after a restart it is taken from the disk. */
-async function hashUpTo(
-  hashes: Map<string, Upload>,
-  digest: string,
-  path: string,
-  offset: number,
-): Promise<Upload> {
-  const known = hashes.get(digest);
+async function hashUpTo(hashes: Map<string, Upload>, path: string, offset: number): Promise<Upload> {
+  const known = hashes.get(path);
   if (known?.offset === offset) return known;
   const upload: Upload = { hash: startDigest(), offset };
   if (offset > 0) {
@@ -201,8 +237,19 @@ async function hashUpTo(
     for await (const chunk of handle.createReadStream({ highWaterMark: READ_BYTES }))
       upload.hash.update(chunk);
   }
-  hashes.set(digest, upload);
+  hashes.set(path, upload);
+  forgetOldest(hashes, MOST_HASHES);
   return upload;
+}
+
+const stampOf = ({ size, mtimeMs, ino }: Stats): string => `${size}.${Math.trunc(mtimeMs)}.${ino}`;
+
+function forgetOldest(map: Map<string, unknown>, most: number): void {
+  if (map.size <= most) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
 }
 
 function asStorageFault(error: unknown): unknown {

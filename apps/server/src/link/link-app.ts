@@ -23,6 +23,7 @@ import type { KeptLogs } from '../kept-logs.ts';
 import type { Log } from '../log.ts';
 import type { Member, Members } from '../members.ts';
 import type { Orders } from '../orders.ts';
+import type { RefuseWhenFull } from '../refuse-when-full.ts';
 import { checkPolicy } from '../route-policy.ts';
 import { asServerError, compileSchema } from '../fastify-schemas.ts';
 import { ServerError } from '../server-error.ts';
@@ -38,6 +39,7 @@ export interface LinkAppParts extends Omit<LinkParts, 'onHello' | 'onReleased'> 
   readonly orders: Orders;
   readonly files: KeptFiles;
   readonly logs: KeptLogs;
+  readonly refuseWhenFull: RefuseWhenFull;
   readonly onReleased: (released: Released) => void;
   /** A certificate for the same agent and another TLS key. */
   readonly renewCertificate: (request: SignedEnvelope, member: Member, source: string) => Promise<unknown>;
@@ -85,7 +87,8 @@ const LAST_WORDS_MS = 5_000;
 
 /** The API of agents: ordinary routes on HTTP/2, on sockets that this app did not accept. */
 export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
-  const { store, clock, log, cluster, members, orders, dispatch, files, logs, silenceMs } = parts;
+  const { store, clock, log, cluster, members, orders, dispatch, files, logs, refuseWhenFull, silenceMs } =
+    parts;
   const connections = new Map<ServerHttp2Session, Connection>();
   /** The stream that counts for each identity. */
   const links = new Map<string, LiveLink>();
@@ -297,44 +300,41 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     );
   });
 
-  /** Inputs of the orders under which it holds a task now, and what their manifests list. */
+  /** Inputs of the orders under which it holds a task now, and what their manifests list: not what other tasks wrote. */
   const mayRead = async (link: LiveLink, digest: string): Promise<boolean> => {
-    for (const job of link.jobs()) if (await store.files.isUsedBy(job, digest)) return true;
+    for (const job of link.jobs()) if (await store.files.isInputOf(job, digest)) return true;
     return false;
   };
 
   app.put(
     LINK_ROUTES.file,
-    { config, schema: { params: FileParams }, bodyLimit: Number.MAX_SAFE_INTEGER },
+    {
+      config,
+      schema: { params: FileParams, querystring: shape(TaskNamed) },
+      bodyLimit: Number.MAX_SAFE_INTEGER,
+    },
     async (request, reply) => {
       const { member, source, held } = heldBy(request);
       const { digest } = request.params as { digest: string };
-      const known = (await Promise.all(held.jobs().map(async (job) => await orders.find(job)))).filter(
-        (order) => order !== null,
-      );
-      if (known.length === 0) throw new ServerError('not_found', 'You hold no task that could have outputs.');
-      const most = Math.max(...known.map(({ order }) => order.limits.outputBytes));
-      const strange = await projectsWithout(digest, new Set(known.map(({ order }) => order.project)));
-      if (strange.length === 0) return await reply.code(204).send();
+      const task = taskOf(request.query);
+      const known = held.holds(task.job, task.index, task.attempt) ? await orders.find(task.job) : null;
+      if (!known) throw new ServerError('not_found', 'You hold no such task.');
+      const { project, limits } = known.order;
+      const isKnown = (await store.files.listKnown([digest], project)).length > 0;
+      if (isKnown && (await files.isSound(digest))) return await reply.code(204).send();
+      const length = Number(request.headers['content-length'] ?? 0);
+      await refuseWhenFull(Number.isSafeInteger(length) ? length : 0, 'running');
       // Also when the bytes are here for others: a digest alone is no proof of having them.
+      const most = limits.outputBytes;
       const size = await files.receive(digest, request.body as AsyncIterable<Uint8Array>, { most });
       const by = { actor: `agent:${member.name}`, source, now: clock.now() };
-      for (const project of strange) await store.files.addFile({ digest, size }, project, by);
+      await store.files.addFile({ digest, size }, project, by);
       return await reply.code(204).send();
     },
   );
 
-  const projectsWithout = async (digest: string, projects: ReadonlySet<string>): Promise<string[]> => {
-    const without: string[] = [];
-    for (const project of projects)
-      if ((await store.files.listKnown([digest], project)).length === 0) without.push(project);
-    return without;
-  };
-
   const LogParams = shape({
-    job: Id,
-    index: Type.String({ pattern: '^\\d{1,15}$' }),
-    attempt: Type.String({ pattern: '^\\d{1,3}$' }),
+    ...TaskNamed,
     stream: oneOf('stdout', 'stderr'),
   });
   app.post(
@@ -345,23 +345,14 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
       bodyLimit: LOG_CHUNK_BYTES,
     },
     async (request, reply) => {
-      const params = request.params as {
-        job: string;
-        index: string;
-        attempt: string;
-        stream: 'stdout' | 'stderr';
-      };
-      const name = {
-        job: params.job,
-        index: Number(params.index),
-        attempt: Number(params.attempt),
-        stream: params.stream,
-      };
+      const { stream } = request.params as { stream: 'stdout' | 'stderr' };
+      const name = { ...taskOf(request.params), stream };
       const offset = Number((request.query as { offset: string }).offset);
       const held = linkOf(findConnection(request));
       const isHeld = held.holds(name.job, name.index, name.attempt);
       const known = isHeld ? await orders.find(name.job) : null;
       if (!known) throw new ServerError('not_found', 'You hold no such task.');
+      await refuseWhenFull(LOG_CHUNK_BYTES, 'running');
       const bytes = await readBounded(request.body as AsyncIterable<Uint8Array>, LOG_CHUNK_BYTES);
       // Asked again: while the bytes came, its receipt may have sealed the log.
       if (!(await held.begin(name.job, name.index, name.attempt)))
@@ -440,6 +431,17 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
       await app.close();
     },
   };
+}
+
+/** How a path or a query names the task that something is for. */
+const TaskNamed = {
+  job: Id,
+  index: Type.String({ pattern: '^\\d{1,15}$' }),
+  attempt: Type.String({ pattern: '^\\d{1,3}$' }),
+};
+function taskOf(named: unknown): { readonly job: string; readonly index: number; readonly attempt: number } {
+  const { job, index, attempt } = named as { job: string; index: string; attempt: string };
+  return { job, index: Number(index), attempt: Number(attempt) };
 }
 
 function sessionOf(request: Asked): ServerHttp2Session | undefined {

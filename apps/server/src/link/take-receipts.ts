@@ -190,7 +190,7 @@ export function takeReceiptsWith(parts: {
       (await store.files.listKnown(digests, known.order.project)).map((file) => [file.digest, file.size]),
     );
     if (outputs.some((file) => here.get(file.digest) !== file.size)) return 'receipt.output_missing';
-    await store.files.useFiles(job, digests, by);
+    await store.files.useFiles(job, digests, 'output', by);
     return null;
   }
 }

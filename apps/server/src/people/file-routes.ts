@@ -17,6 +17,11 @@ export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
   const isKnown = async (digest: string): Promise<boolean> =>
     (await store.files.listKnown([digest], PROJECT)).length > 0;
 
+  const isHere = async (digest: string): Promise<boolean> =>
+    (await isKnown(digest)) && (await files.isSound(digest));
+  /** Another person, or another project, has another upload of the same file. */
+  const ownerOf = (request: FastifyRequest): string => `${PROJECT} ${request.caller.actor}`;
+
   app.post(API_ROUTES.askFiles[1], { config, schema: { body: FilesAsked } }, async (request) => {
     const asked = (request.body as { files: { digest: string; size: number }[] }).files;
     const known = new Map(
@@ -26,9 +31,10 @@ export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
       ]),
     );
     return {
-      missing: [
-        ...new Set(asked.filter(({ digest, size }) => known.get(digest) !== size).map((file) => file.digest)),
-      ],
+      missing: await missingOf(asked, async ({ digest, size }) => {
+        // What was damaged on the disk is to be sent again.
+        return known.get(digest) === size && (await files.sizeOf(digest)) === size;
+      }),
     };
   });
 
@@ -37,9 +43,9 @@ export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
     { config, schema: { params: DIGEST_PARAMS } },
     async (request, reply) => {
       const digest = digestIn(request);
-      const offset = (await isKnown(digest))
+      const offset = (await isHere(digest))
         ? ((await files.sizeOf(digest)) ?? 0)
-        : await files.uploadedOf(digest);
+        : await files.uploadedOf(digest, ownerOf(request));
       return await reply.header('upload-offset', offset).code(204).send();
     },
   );
@@ -53,12 +59,10 @@ export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
       const total = numberIn(request, 'upload-length');
       const chunk = request.body instanceof Uint8Array ? request.body : new Uint8Array();
       checkChunk(request, chunk);
-      const { free } = await parts.freeBytes();
-      if (free < total - offset)
-        throw new ServerError('storage.full', `There are ${free} bytes free on the disk of this server.`);
+      await parts.refuseWhenFull(Math.max(0, total - offset), 'new');
       // Sent to its end before: the answer may have been lost.
-      if (await isKnown(digest)) return await reply.header('upload-offset', total).code(204).send();
-      const now = await files.append(digest, chunk, { offset, total });
+      if (await isHere(digest)) return await reply.header('upload-offset', total).code(204).send();
+      const now = await files.append(digest, chunk, { offset, total, owner: ownerOf(request) });
       if (now.isWhole)
         await store.files.addFile({ digest, size: total }, PROJECT, byOf(request.caller, clock));
       return await reply.header('upload-offset', now.offset).code(204).send();
@@ -107,6 +111,15 @@ export function addFileRoutes(app: FastifyInstance, parts: PeopleParts): void {
       return await send(request, reply, digest);
     },
   );
+}
+
+async function missingOf(
+  asked: readonly { readonly digest: string; readonly size: number }[],
+  isHere: (file: { readonly digest: string; readonly size: number }) => Promise<boolean>,
+): Promise<string[]> {
+  const missing = new Set<string>();
+  for (const file of asked) if (!(await isHere(file))) missing.add(file.digest);
+  return [...missing];
 }
 
 function numberIn(request: FastifyRequest, header: string): number {

@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { Members } from '../members.ts';
 import type { Orders } from '../orders.ts';
 import type { ProgressBoard } from '../progress.ts';
+import type { RefuseWhenFull } from '../refuse-when-full.ts';
 import type { Arrivals, Caller } from './caller.ts';
 
 /** An open link, as the API of people shows it. */
@@ -51,7 +52,7 @@ export interface PeopleParts {
   /** Tells the agents that hold these to stop them. */
   cancel(identity: string, tasks: readonly LeasedTask[], how: 'terminate' | 'kill'): void;
   withdraw(envelope: Envelope): void;
-  freeBytes(): Promise<{ readonly free: number; readonly total: number }>;
+  readonly refuseWhenFull: RefuseWhenFull;
   describeApi(): Promise<object>;
   stop(): void;
 }

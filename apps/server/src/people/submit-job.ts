@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   type Command,
   type Envelope,
@@ -5,6 +6,7 @@ import {
   inputManifestCheck,
   type InputFile,
   type Order,
+  readMessage,
   taskCount,
 } from '@writ/contract';
 import type { By, JobRecord, NewJob } from '@writ/store';
@@ -43,7 +45,7 @@ export async function submitJob(
   refuseWhen(() => checkNow(parts, opened));
   const inputs = await findInputs(parts, order);
   if (inputs.length > 0) await refuseMissing(parts, order, inputs);
-  await refuseWhenFull(parts);
+  await parts.refuseWhenFull(0, 'new');
 
   const classId = dispatch.classOfOrder(order) ?? (await dispatch.classOf(order));
   // From here on one turn: what is written in it is one transaction, the first leases included.
@@ -51,7 +53,7 @@ export async function submitJob(
   const submitted = store.jobs.submit(jobOf(opened, envelope, classId), by);
   const used =
     inputs.length > 0
-      ? store.files.useFiles(order.job, [...new Set(inputs.map((file) => file.digest))], by)
+      ? store.files.useFiles(order.job, [...new Set(inputs.map((file) => file.digest))], 'input', by)
       : null;
   if (order.notBefore === null || order.notBefore <= by.now) {
     dispatch.addWork(classId);
@@ -104,7 +106,8 @@ function refuseWhen<T>(act: () => T): T {
   }
 }
 
-const MOST_MANIFEST_BYTES = 256 * 1024 * 1024;
+/** It is parsed in one piece. */
+const MOST_MANIFEST_BYTES = 64 * 1024 * 1024;
 
 /** Every file that the order names, with what its manifests list. */
 async function findInputs(parts: PeopleParts, order: Order): Promise<{ digest: string; size: number }[]> {
@@ -137,14 +140,10 @@ async function inputsOf(
 }
 
 function readManifest(bytes: Uint8Array): InputFile[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    throw refusedInput('the manifest is not JSON');
-  }
-  if (!inputManifestCheck.is(value)) throw refusedInput('the manifest does not have its shape');
-  return value;
+  if (!isUtf8(bytes)) throw refusedInput('the manifest is not in UTF-8');
+  const read = readMessage(Buffer.from(bytes).toString('utf8'), inputManifestCheck);
+  if ('fault' in read) throw refusedInput(`the manifest does not count: ${read.fault}`);
+  return read.message;
 }
 
 const refusedInput = (why: string): ServerError =>
@@ -179,18 +178,6 @@ async function refuseMissing(
     'file.missing',
     `${missing.length} of the files that the order names were not sent to the project ${order.project}. Ask which with POST /api/v1/files/missing, and send them.`,
     errors,
-  );
-}
-
-const LEAST_FREE_BYTES = 512 * 1024 * 1024;
-const LEAST_FREE_PART = 0.1;
-
-async function refuseWhenFull(parts: PeopleParts): Promise<void> {
-  const { free, total } = await parts.freeBytes();
-  if (free >= Math.min(LEAST_FREE_BYTES, total * LEAST_FREE_PART)) return;
-  throw new ServerError(
-    'storage.full',
-    'The disk of this server is nearly full. Nothing new is taken until there is room; what runs goes on.',
   );
 }
 

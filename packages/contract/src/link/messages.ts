@@ -137,7 +137,7 @@ export const LINK_ROUTES = {
   stream: '/link/v1/stream',
   sets: '/link/v1/sets',
   certificate: '/link/v1/certificate',
-  /** GET: bytes of an input that one of my leases names. PUT: bytes of an output of my running attempt. */
+  /** GET: bytes of an input that one of my leases names. PUT with `?job=&index=&attempt=`: bytes of an output of that attempt. */
   file: '/link/v1/files/:digest',
   /** POST raw bytes at `?offset=`: appended to an attempt's log. */
   log: '/link/v1/logs/:job/:index/:attempt/:stream',

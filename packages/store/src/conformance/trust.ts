@@ -225,8 +225,12 @@ export function testTrust(make: MakeDatabase): void {
       assert.deepEqual(await store.files.listKnown([file.digest, digest('else')], 'ana'), [
         { ...file, lastUsed: 6 },
       ]);
-      await store.files.useFiles(id('job'), [file.digest], at(9));
+      await store.files.useFiles(id('job'), [file.digest], 'output', at(8));
       assert.equal(await store.files.isUsedBy(id('job'), file.digest), true);
+      assert.equal(await store.files.isInputOf(id('job'), file.digest), false);
+      await store.files.useFiles(id('job'), [file.digest], 'input', at(9));
+      await store.files.useFiles(id('job'), [file.digest], 'output', at(9));
+      assert.equal(await store.files.isInputOf(id('job'), file.digest), true);
       assert.equal(await store.files.isUsedBy(id('other'), file.digest), false);
       assert.equal((await store.files.readFile(file.digest))?.lastUsed, 9);
     }),

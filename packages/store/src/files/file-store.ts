@@ -44,7 +44,7 @@ export function fileStore(reader: Kysely<Tables>, { write }: GroupWriter, words:
       );
       return found.rows.map(fileRecord);
     },
-    useFiles: (job, digests, by) =>
+    useFiles: (job, digests, as, by) =>
       write(async ({ db }) => {
         if (digests.length === 0) return;
         const batch = words.batch(
@@ -52,8 +52,9 @@ export function fileStore(reader: Kysely<Tables>, { write }: GroupWriter, words:
           [...new Set(digests)].map((digest) => [digest]),
         );
         await sql`
-          insert into file_use (job, digest) select ${job}, batch.digest from ${batch} where true
-          on conflict (job, digest) do nothing`.execute(db);
+          insert into file_use (job, digest, is_input)
+          select ${job}, batch.digest, ${as === 'input' ? 1 : 0} from ${batch} where true
+          on conflict (job, digest) do update set is_input = 1 where excluded.is_input = 1`.execute(db);
         await sql`update file set last_used = ${by.now} from ${batch} where file.digest = batch.digest`.execute(
           db,
         );
@@ -64,6 +65,14 @@ export function fileStore(reader: Kysely<Tables>, { write }: GroupWriter, words:
         .select('job')
         .where('job', '=', job)
         .where('digest', '=', digest)
+        .executeTakeFirst()) !== undefined,
+    isInputOf: async (job, digest) =>
+      (await reader
+        .selectFrom('file_use')
+        .select('job')
+        .where('job', '=', job)
+        .where('digest', '=', digest)
+        .where('is_input', '=', 1)
         .executeTakeFirst()) !== undefined,
     readFile: async (digest) => {
       const row = await reader.selectFrom('file').selectAll().where('digest', '=', digest).executeTakeFirst();

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { Envelope } from '@writ/contract';
+import type { EndReason, Envelope, RefusalCode } from '@writ/contract';
 import type { JobStore } from '../store.ts';
 import type { JobTable, Tables, TaskTable } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
@@ -11,6 +11,9 @@ import { listReceipts, readReceipt } from './list-receipts.ts';
 import { listTasks } from './list-tasks.ts';
 import { submitJob } from './submit-job.ts';
 import { takeNumber } from './take-number.ts';
+import { addWithdrawal, listWithdrawals } from './withdrawals.ts';
+
+const MOST_REFUSED = 1_000;
 
 export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobStore {
   return {
@@ -80,5 +83,14 @@ export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobSto
     newestChange: async () =>
       (await sql<{ value: number }>`select value from counter where name = 'change'`.execute(reader)).rows[0]
         ?.value ?? 0,
+    addWithdrawal: (withdrawal, by) => write((writing) => addWithdrawal(writing, withdrawal, by)),
+    listWithdrawals: (asked) => listWithdrawals(reader, asked),
+    listRefused: async (identity) => {
+      const found = await sql<{ job: string; because: EndReason | RefusalCode }>`
+        select distinct job.id as job, receipt.because from receipt join job on job.seq = receipt.job
+        where receipt.identity = ${identity} and receipt.outcome = 'refused' and job.n_waiting > 0
+        order by job.seq desc limit ${sql.lit(MOST_REFUSED)}`.execute(reader);
+      return found.rows;
+    },
   };
 }
