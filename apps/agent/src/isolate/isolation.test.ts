@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
 import { isRoot, openTestIsolation, processesOf, until, usualLimits } from './testing/open-test-isolation.ts';
 import type { TestIsolation } from './testing/open-test-isolation.ts';
+import { runsPerSlot } from '../launcher/messages.ts';
 import { IsolateError } from './isolation.ts';
 import { readOutputs } from './read-outputs.ts';
 
@@ -345,6 +347,33 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       assert.equal(hasEnded, false);
       await started.ended;
       started.release();
+    });
+
+    test('shows nothing of an earlier job to whoever reads the log before the job has begun', async () => {
+      const set = {
+        slot: 0,
+        profile: kind,
+        env: [],
+        inputs: [],
+        limits: usualLimits,
+        network: false,
+        outputs: null,
+      } as const;
+      await it.run(['/bin/sh', '-c', 'echo a-canary; echo a-canary >&2'], { slot: 0 });
+      for (let n = 0; n < runsPerSlot; n += 1) {
+        const shells = processesOf(it)
+          .filter((line) => /^\d+ \/bin\/sh -c files=/.test(line))
+          .map((line) => Number.parseInt(line, 10));
+        assert.ok(shells.length > 0);
+        for (const pid of shells) process.kill(pid, 'SIGSTOP');
+        const started = await it.isolation.start({ ...set, argv: ['/bin/true'] });
+        await started.running;
+        const read = [started.stdoutFile, started.stderrFile].map((file) => readFileSync(file, 'latin1'));
+        for (const pid of shells) process.kill(pid, 'SIGCONT');
+        assert.deepEqual(read, ['', '']);
+        await started.ended;
+        started.release();
+      }
     });
 
     test('many at once in one slot all end, in their order', async () => {

@@ -86,8 +86,8 @@ export class Slot {
     this.#tell = tell;
     const { filesFolder, runFolder } = place.loop;
     this.#files = Array.from({ length: runsPerSlot }, (_, set) => ({
-      out: openSync(`${filesFolder}/out${set}`, 'r'),
-      err: openSync(`${filesFolder}/err${set}`, 'r'),
+      out: openSync(`${filesFolder}/out${set}`, 'r+'),
+      err: openSync(`${filesFolder}/err${set}`, 'r+'),
     }));
     this.#argsFile = openSync(`${runFolder}/args`, 'r+');
     this.#statusFile = openSync(`${runFolder}/status`, 'r');
@@ -226,6 +226,8 @@ export class Slot {
     const now = this.#clock.monotonicMs();
     const files = this.#files[run.set];
     if (files === undefined) throw new Error('no such set of files');
+    // Whoever reads them before the job has begun must not find what the job before wrote.
+    for (const file of [files.out, files.err]) ftruncateSync(file, 0);
     const running: Running = (this.#running = {
       run,
       startedMs: this.#clock.epochMs(),
