@@ -1,6 +1,7 @@
 import { buildOrder, ClientError, readResults, readVerifiedJob } from '@writ/client';
 import { API_ROUTES, check, ServerView, type AgentView } from '@writ/contract';
 import { newId, setRef, signOrder } from '@writ/trust';
+import { isProgram } from '@writ/testkit';
 import { digestOf } from '@writ/trust/digest';
 import { countSyncs } from './count-syncs.ts';
 import { runOne, signJob, type Submitter } from './run-jobs.ts';
@@ -76,9 +77,7 @@ async function syncsOf(
   say: (line: string) => void,
 ): Promise<{ readonly count: number | undefined; readonly jobs: number }> {
   const { cluster } = submitter;
-  const program = cluster.server
-    .processes()
-    .findLast(({ line }) => line.includes('/apps/server/src/main.ts') && /^\S*node /.test(line));
+  const program = cluster.server.processes().findLast((one) => isProgram(one, 'server'));
   const [agent] = agents;
   if (!program || !agent) throw new Error('there is no server or no agent to look at');
   const profile = agent.profiles[0]?.profile ?? 'strict';

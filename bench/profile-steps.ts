@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Process } from '@writ/testkit';
+import { isProgram, type Process } from '@writ/testkit';
 
 /** Share of a program's busy time that was spent in one file of ours, and in what it called outside of our files. */
 export interface Step {
@@ -37,7 +37,7 @@ export const PROFILER = `
 `;
 
 export interface Profiled {
-  readonly program: string;
+  readonly program: 'server' | 'agent';
   /** Where the program's folder is seen from here. */
   readonly folder: string;
   readonly processes: () => readonly Process[];
@@ -66,9 +66,7 @@ export async function profileSteps(
 
 /** The program itself, not the bwrap around it. */
 function tell({ program, processes }: Profiled): void {
-  const found = processes().findLast(
-    ({ line }) => line.includes(`/apps/${program}/src/main.ts`) && /^\S*node /.test(line),
-  );
+  const found = processes().findLast((one) => isProgram(one, program));
   if (!found) throw new Error(`no process of the ${program} is found`);
   process.kill(found.pid, 'SIGUSR2');
 }

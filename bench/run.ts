@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startCluster, type Cluster, type Process } from '@writ/testkit';
+import { namesProgram, startCluster, type Cluster, type Process } from '@writ/testkit';
 import { checkConfiguration } from './check-configuration.ts';
 import { BALLAST, copyCheckout } from './copy-checkout.ts';
 import { compileLimits } from './limits/limits.ts';
@@ -123,9 +123,9 @@ async function measureRest(): Promise<Results['memory']> {
     const own = all.filter(which);
     return { of, bytes: own.reduce((sum, one) => sum + one.memoryBytes, 0), processes: own.length };
   };
-  const isServer = (one: Process): boolean => one.line.includes('apps/server/src/main.ts');
-  const isAgent = (one: Process): boolean => one.line.includes('apps/agent/src/main.ts');
-  const isLauncher = (one: Process): boolean => one.line.includes('launcher/main.ts');
+  const isServer = (one: Process): boolean => namesProgram(one, 'server');
+  const isAgent = (one: Process): boolean => namesProgram(one, 'agent');
+  const isLauncher = (one: Process): boolean => namesProgram(one, 'launcher');
   const memory = [
     part('server', isServer),
     part('agent', isAgent),

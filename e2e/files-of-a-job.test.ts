@@ -26,7 +26,7 @@ import { after, before, describe, test } from 'node:test';
 import { PeopleFolder } from '@writ/client/node';
 import { startFaultProxy, type FaultProxy } from '../testkit/src/fault-proxy.ts';
 import type { Ended } from '../testkit/src/open-shell.ts';
-import type { Process } from '../testkit/src/read-processes.ts';
+import { namesProgram, type Process } from '../testkit/src/read-processes.ts';
 import { startCluster, type AgentMember, type Cluster } from '../testkit/src/start-cluster.ts';
 
 const MIB = 1024 * 1024;
@@ -212,11 +212,11 @@ async function carry(name: string, mebibytes: number): Promise<{ peaks: Peaks; m
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const peaks: Peaks = { server: 0, agent: 0, cli: 0 };
-  const pids = (found: readonly Process[], line: RegExp): number[] =>
-    found.filter((one) => line.test(one.line)).map(({ pid }) => pid);
+  const pids = (found: readonly Process[], program: 'server' | 'agent'): number[] =>
+    found.filter((one) => namesProgram(one, program)).map(({ pid }) => pid);
   const watched = {
-    server: pids(cluster.server.processes(), /apps\/server\/src\/main/),
-    agent: pids(agent.processes(), /apps\/agent\/src\/main/),
+    server: pids(cluster.server.processes(), 'server'),
+    agent: pids(agent.processes(), 'agent'),
     cli: [child.pid ?? 0],
   };
   const look = (): void => {

@@ -11,7 +11,7 @@ import { startEffectLog, type Effect, type EffectLog } from '../testkit/src/effe
 import { judgeHistory, type Acknowledged } from '../testkit/src/judge-history.ts';
 import { randomId } from '../testkit/src/make-order.ts';
 import { readHistory } from '../testkit/src/read-history.ts';
-import type { Process } from '../testkit/src/read-processes.ts';
+import { isProgram, type Process } from '../testkit/src/read-processes.ts';
 import { startCluster, type AgentMember, type Cluster } from '../testkit/src/start-cluster.ts';
 
 const KILLS = Number(process.env['WRIT_KILLS'] ?? 50);
@@ -147,10 +147,9 @@ const agentInTurn = (turn: number): AgentMember => {
   return agent;
 };
 
-function isVictim(victim: Victim, { line }: Process): boolean {
-  const isAgent = line.startsWith('/writ/bin/node ') && line.includes('/apps/agent/src/main.ts');
-  const isLauncher = /^\S+\/node \S+\/apps\/agent\/src\/launcher\/main\.ts /.test(line);
-  return (victim !== 'launcher' && isAgent) || (victim !== 'agent' && isLauncher);
+function isVictim(victim: Victim, one: Process): boolean {
+  const isAgent = one.line.startsWith('/writ/bin/node ') && isProgram(one, 'agent');
+  return (victim !== 'launcher' && isAgent) || (victim !== 'agent' && isProgram(one, 'launcher'));
 }
 
 function firstUid({ folder }: AgentMember): number {

@@ -13,7 +13,7 @@ import { startFaultProxy, type FaultProxy } from '../testkit/src/fault-proxy.ts'
 import { judgeHistory, type Acknowledged } from '../testkit/src/judge-history.ts';
 import { randomId } from '../testkit/src/make-order.ts';
 import { readHistory } from '../testkit/src/read-history.ts';
-import type { Process } from '../testkit/src/read-processes.ts';
+import { isProgram, type Process } from '../testkit/src/read-processes.ts';
 import { startCluster, type Cluster } from '../testkit/src/start-cluster.ts';
 
 const KILLS = Number(process.env['WRIT_KILLS'] ?? 50);
@@ -191,8 +191,8 @@ async function submitAndHold({ bytes }: Submission): Promise<Held> {
   return { answered, letGo };
 }
 
-const isServer = ({ line }: Process): boolean =>
-  line.startsWith('/writ/bin/node') && line.includes('apps/server/');
+const isServer = (one: Process): boolean =>
+  one.line.startsWith('/writ/bin/node ') && isProgram(one, 'server');
 
 function openTasks(acknowledged: readonly Acknowledged[]): number {
   const done = new Set(

@@ -11,6 +11,7 @@ import { cancelJob, readResults, readVerifiedJob, submitJob } from '@writ/client
 import type { Order, ReceiptPredicate } from '@writ/contract';
 import { openOrder } from '@writ/trust';
 import { makeSignedOrder } from '../testkit/src/make-order.ts';
+import { isProgram } from '../testkit/src/read-processes.ts';
 import { startCluster, type AgentMember, type Cluster } from '../testkit/src/start-cluster.ts';
 
 const MIB = 1024 * 1024;
@@ -110,7 +111,7 @@ interface Leftovers {
 }
 
 function look(): Leftovers {
-  const launcher = agent.processes().find(({ line }) => /launcher\/main/.test(line) && !/bwrap/.test(line));
+  const launcher = agent.processes().find((one) => isProgram(one, 'launcher'));
   assert.ok(launcher, 'the launcher runs');
   return {
     processes: readdirSync('/proc')

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildPackage } from './build-package.ts';
 
 /**
  * The programs as they are published, built when a source has changed since. A bundle starts several times as fast as
@@ -13,7 +12,11 @@ export async function bringPrograms(root: string): Promise<string> {
   const cache = join(root, 'node_modules', '.cache', 'writ');
   const state = stateOfSources(root);
   const folder = join(cache, state);
-  if (existsSync(folder)) return folder;
+  if (existsSync(folder)) {
+    utimesSync(folder, new Date(), new Date());
+    return folder;
+  }
+  const { buildPackage } = await import('./build-package.ts');
   const half = join(cache, `${state}.${process.pid}`);
   mkdirSync(cache, { recursive: true });
   await buildPackage(root, half);
@@ -43,7 +46,7 @@ function addFile(root: string, path: string, add: (line: string) => void): void 
     if (name !== 'node_modules' && !name.endsWith('.test.ts')) addFile(root, join(path, name), add);
 }
 
-/** Programs of an hour ago may still be running from their folder; of those of yesterday nobody knows. */
+/** What was used an hour ago may still be running from its folder; what was not used since yesterday, hardly. */
 function removeOld(cache: string, present: string): void {
   const yesterday = Date.now() - 86_400_000;
   for (const name of readdirSync(cache)) {

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { cpuOf, readProcesses } from './read-processes.ts';
+import { cpuOf, isProgram, namesProgram, readProcesses, type Process } from './read-processes.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'writ-processes-'));
 after(() => rmSync(root, { recursive: true }));
@@ -51,4 +51,16 @@ test('the time of what a program started and waited for counts as its own', asyn
   } finally {
     child.kill('SIGKILL');
   }
+});
+
+test('a program is known by its command line, from its sources and as it is published', () => {
+  const of = (line: string): Process => ({ pid: 2, parent: 1, line, cpuMs: 0, memoryBytes: 0 });
+  const server = of('/writ/bin/node /writ/app/server.js --state /writ');
+  const wall = of(
+    '/usr/bin/bwrap --ro-bind /x/server.js /writ/app/server.js -- /writ/bin/node /writ/app/server.js',
+  );
+  const launcher = of('/usr/bin/node /x/apps/agent/src/launcher/main.ts /d/owner.json');
+  assert.ok(isProgram(server, 'server') && !isProgram(server, 'agent'));
+  assert.ok(namesProgram(wall, 'server') && !isProgram(wall, 'server'));
+  assert.ok(isProgram(launcher, 'launcher') && !isProgram(launcher, 'agent'));
 });

@@ -37,6 +37,20 @@ export function readProcesses(folder: string): Process[] {
 const names = (line: string, folder: string): boolean =>
   ['/', ' '].some((end) => line.includes(`${folder}${end}`)) || line.endsWith(folder);
 
+const FILES = {
+  server: /\/(apps\/server\/src\/main\.ts|server\.js)( |$)/,
+  agent: /\/(apps\/agent\/src\/main\.ts|agent\.js)( |$)/,
+  launcher: /\/(apps\/agent\/src\/launcher\/main\.ts|launcher\.js)( |$)/,
+} as const;
+
+/** Whether a command line names that program, from its sources or as it is published: the program, or what stands around it. */
+export const namesProgram = ({ line }: Process, program: keyof typeof FILES): boolean =>
+  FILES[program].test(line);
+
+/** The program itself, not the bwrap around it. */
+export const isProgram = (one: Process, program: keyof typeof FILES): boolean =>
+  /^\S*node /.test(one.line) && namesProgram(one, program);
+
 export const cpuOf = (processes: readonly Process[]): number =>
   processes.reduce((sum, one) => sum + one.cpuMs, 0);
 

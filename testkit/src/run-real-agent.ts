@@ -1,9 +1,9 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { startAgent, usualMost, writeOwnerFile } from '@writ/agent/start';
+import { PROGRAMS } from './open-shell.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
 /** Accounts that no other test uses at the same time. */
 let nextBlock = 1_990_000_000 + (process.pid % 10_000) * 64;
 
@@ -48,15 +48,15 @@ export function runRealAgent(base: string, slots = 2, env: Readonly<Record<strin
   const log = openSync(logFile, 'a', 0o600);
   const started = startAgent({
     node: process.execPath,
-    app: ROOT,
+    app: PROGRAMS,
     state,
     slotsFolder,
     ownerFile,
     root: false,
     uid: null,
     bwrap: null,
-    entry: 'apps/agent/src/main.ts',
-    launcherEntry: 'apps/agent/src/launcher/main.ts',
+    entry: 'agent.js',
+    launcherEntry: 'launcher.js',
     args: ({ slots: seen, cache }) => ['--folder', state, '--slots', seen, '--cache', cache],
     env,
     log,

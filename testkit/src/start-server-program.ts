@@ -3,9 +3,11 @@ import { connect } from '@writ/client';
 import { fetchOverSocket } from '@writ/client/node';
 import { join } from 'node:path';
 import process from 'node:process';
-import { placesIn } from '../../apps/cli/src/up/places.ts';
+import { pathToFileURL } from 'node:url';
+import { entriesOf, placesIn } from '../../apps/cli/src/up/places.ts';
 import { serverProgram } from '../../apps/cli/src/up/server-program.ts';
 import { startDetached } from '../../apps/cli/src/up/start-detached.ts';
+import { WRIT_PROGRAM } from './open-shell.ts';
 
 export interface ServerProgramWish {
   readonly peoplePort: number;
@@ -18,7 +20,7 @@ const PATIENCE_MS = 20_000;
 /** The server's own program by the line that `writ up` starts it with, and with what `writ up` does not offer. */
 export async function startServerProgram(folder: string, wish: ServerProgramWish): Promise<void> {
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
-  const places = placesIn(folder, path);
+  const places = { ...placesIn(folder, path), entries: entriesOf(pathToFileURL(WRIT_PROGRAM).href) };
   const { argv } = serverProgram(
     places,
     { name: 'server', host: '127.0.0.1', port: wish.peoplePort, agentPort: wish.agentPort },
