@@ -10,6 +10,8 @@ export async function confirm(
   surroundings: Surroundings,
   options: Options,
   question: string,
+  /** Takes the question back: the answer is no. */
+  signal?: AbortSignal,
 ): Promise<boolean> {
   if (options['yes'] === true) return true;
   if (!mayAsk(surroundings, options)) {
@@ -20,7 +22,12 @@ export async function confirm(
     );
   }
   const { confirm: ask, isCancel } = await import('@clack/prompts');
-  const answer = await ask({ message: question, initialValue: false, output: surroundings.stderr });
+  const answer = await ask({
+    message: question,
+    initialValue: false,
+    output: surroundings.stderr,
+    ...(signal && { signal }),
+  });
   return !isCancel(answer) && answer;
 }
 

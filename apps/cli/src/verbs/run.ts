@@ -35,8 +35,10 @@ export async function run(call: Call): Promise<number> {
   }
   output.event({ is: 'submitted', job: ordered.view.id, digest: ordered.order.digest });
   if (output.form === 'ids') output.line(ordered.view.id);
-  using _interrupts = surroundings.onInterrupt(askOnInterrupt(call, session, ordered, stop));
-  const watched = await watchWithLogs(call, session, ordered, stop.signal);
+  const over = new AbortController();
+  const asking = askOnInterrupt(call, session, ordered, { stop, over: over.signal });
+  using _interrupts = surroundings.onInterrupt(asking.tell);
+  const watched = await watchWithLogs(call, session, ordered, { signal: stop.signal, over, asking });
   if (watched === undefined) throw interrupted(ordered.view.id);
   const finished = await persist(
     () => finishJob(session, ordered.view.id, watched.view, ordered.envelope),
@@ -61,7 +63,7 @@ async function watchWithLogs(
   call: Call,
   session: Session,
   ordered: OrderedJob,
-  signal: AbortSignal,
+  { signal, over, asking }: { signal: AbortSignal; over: AbortController; asking: Asking },
 ): Promise<Watched | undefined> {
   const { output, surroundings, options } = call;
   const job = ordered.view.id;
@@ -71,19 +73,18 @@ async function watchWithLogs(
   const streams = (['stdout', 'stderr'] as const).map(
     (name) => new LogStream(session.client, job, 0, name, sinks[name].show),
   );
-  const ended = new AbortController();
-  const both = AbortSignal.any([signal, ended.signal]);
+  const both = AbortSignal.any([signal, over.signal]);
   let isStarted = false;
   const told = new TellProgress(call, ordered);
   const onTask = (task: TaskView): void => {
-    told.task(task);
+    if (!asking.isOpen()) told.task(task);
     output.event({ is: 'task', task });
     if (task.state === 'running') isStarted = true;
   };
   const pumping = (async (): Promise<void> => {
     while (!both.aborted && !isHeld) {
       await surroundings.wait(pumpEveryMs, both);
-      if (!isStarted || both.aborted) continue;
+      if (!isStarted || both.aborted || asking.isOpen()) continue;
       try {
         for (const stream of streams) await stream.pump(both);
       } catch (error) {
@@ -103,7 +104,7 @@ async function watchWithLogs(
       output,
     );
   } finally {
-    ended.abort();
+    over.abort();
     await pumping;
     output.endProgress();
   }
@@ -274,19 +275,26 @@ function askOnInterrupt(
   call: Call,
   session: Session,
   ordered: OrderedJob,
-  stop: AbortController,
-): () => void {
+  { stop, over }: { stop: AbortController; over: AbortSignal },
+): Asking {
   const { surroundings, options, output } = call;
   let isAsked = false;
-  return () => {
+  let isOpen = false;
+  const tell = (): void => {
     if (isAsked || !mayAsk(surroundings, options)) {
       stop.abort();
       return;
     }
     isAsked = true;
+    isOpen = true;
     output.endProgress();
     void (async (): Promise<void> => {
-      if (!(await confirm(surroundings, options, `Cancel job ${ordered.view.id}?`))) {
+      const isMeant = await confirm(surroundings, options, `Cancel job ${ordered.view.id}?`, over).finally(
+        () => (isOpen = false),
+      );
+      // It has ended meanwhile: what came out is shown.
+      if (over.aborted) return;
+      if (!isMeant) {
         stop.abort();
         return;
       }
@@ -307,6 +315,14 @@ function askOnInterrupt(
       stop.abort();
     });
   };
+  return { tell, isOpen: () => isOpen };
+}
+
+interface Asking {
+  /** At each Ctrl-C. */
+  readonly tell: () => void;
+  /** While the question stands nothing else is written on the terminal. */
+  readonly isOpen: () => boolean;
 }
 
 const interrupted = (job: string): CliError =>
