@@ -8,7 +8,8 @@ export interface Submitting {
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
-const mostFailures = 8;
+/** Twelve seconds in all: a server that was killed is back in one. */
+const mostFailures = 6;
 
 /**
  * Sends a signed order. A lost answer is asked for again with the same bytes: the job id is the idempotency key, so it is

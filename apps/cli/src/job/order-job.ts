@@ -56,10 +56,18 @@ export async function orderJob(
   );
   const { envelope, digest } = signOrder(order, key.signer);
   await people.writeOrder(context.cluster, order.job, envelope);
+  let isTold = false;
   const view = await submitJob(
     client,
     { envelope, digest, job: order.job },
-    { signal, wait: surroundings.wait },
+    {
+      signal,
+      wait: async (milliseconds, stopped) => {
+        if (!isTold) output.note(output.paint('dim', 'no answer from the server: trying again'));
+        isTold = true;
+        await surroundings.wait(milliseconds, stopped);
+      },
+    },
   );
   return { view, envelope, order: openOrder(envelope, session.sets) };
 }
