@@ -208,6 +208,22 @@ describe('somebody new', { timeout: 600_000 }, () => {
     assert.notEqual(again.exitCode, 0);
     const { agents } = await json('agent-list', ['agent', 'list']);
     assert.deepEqual((agents as { name: string }[]).map(({ name }) => name).sort(), ['desk', 'lab-02']);
+
+    // The machine is installed anew: its name is its own again by an invite that says so, and only by one.
+    await owner.writ(['down', '--dir', lab]);
+    rmSync(lab, { recursive: true });
+    const rejoin = async (...wish: string[]): Promise<Ended> => {
+      const anew = await json('invite', ['invite', ...wish]);
+      return await owner.writ(['join', '-', '--dir', lab, '--slots', '1', '--name', 'lab-02'], {
+        input: `${String(anew['invite'])}\n`,
+      });
+    };
+    const unnamed = await rejoin();
+    assert.notEqual(unnamed.exitCode, 0);
+    assert.match(unnamed.stderr, /writ invite --name/);
+    const named = await rejoin('--name', 'lab-02');
+    assert.equal(named.exitCode, 0, named.stderr);
+    assert.equal((await run('--agent', 'lab-02', '--', 'true')).exitCode, 0);
     await json('agent-ban', ['agent', 'ban', 'lab-02', '--yes']);
   });
 

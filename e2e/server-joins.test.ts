@@ -15,7 +15,7 @@ import {
   type Signer,
 } from '@writ/trust';
 import { newSigner, startTestServer, type TestServer } from '../testkit/src/start-test-server.ts';
-import { converse } from '../testkit/src/test-agent.ts';
+import { converse, enrol } from '../testkit/src/test-agent.ts';
 
 describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
   let server: TestServer;
@@ -35,7 +35,12 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
   const prepare = (
     invite: { text: string; envelope: Envelope },
     name: string,
-    wish: { identity?: Signer; requester?: Signer; tls?: ReturnType<typeof generateP256> } = {},
+    wish: {
+      identity?: Signer;
+      requester?: Signer;
+      tls?: ReturnType<typeof generateP256>;
+      supersedes?: string;
+    } = {},
   ): Joining => {
     const { seed, set } = parseInvite(invite.text);
     const inviteKey = inviteSigner(seed);
@@ -50,7 +55,7 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
         machine: { host: name, os: 'linux', arch: 'x64', machineId: null },
         how: { is: 'invite', invite: envelopeDigest(invite.envelope), inviteKey: inviteKey.key },
         role: 'agent',
-        supersedes: null,
+        supersedes: wish.supersedes ?? null,
         time: Date.now(),
       },
       inviteKey,
@@ -148,6 +153,38 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
       ) ?? '',
       /^(envelope|admission)\./,
     );
+  });
+
+  test('a machine made anew takes its name back by an invite that names it, and nobody else is put out by one', async () => {
+    const first = prepare(await server.invite(), 'anew');
+    const other = prepare(await server.invite(), 'beside');
+    assert.equal((await join(first))?.is, 'admitted');
+    assert.equal((await join(other))?.is, 'admitted');
+    const digestOf = (joining: Joining): string =>
+      envelopeDigest((joining.admit as { admission: Envelope }).admission);
+
+    const unnamed = await server.invite();
+    const [plain] = await converse(server, [prepare(unnamed, 'anew').ask]);
+    assert.equal(plain?.is === 'offer' && plain.supersedes, null);
+    assert.equal(
+      codeOf(await join(prepare(unnamed, 'anew', { supersedes: digestOf(first) }))),
+      'admission.supersedes_not_granted',
+    );
+
+    const named = await server.invite({ name: 'anew' });
+    assert.equal(
+      codeOf(await join(prepare(named, 'anew', { supersedes: digestOf(other) }))),
+      'admission.supersedes_unknown',
+    );
+    const [offer] = await converse(server, [prepare(named, 'anew').ask]);
+    assert.equal(offer?.is === 'offer' && offer.supersedes, digestOf(first));
+    const again = prepare(named, 'anew', { supersedes: digestOf(first) });
+    assert.equal((await join(again))?.is, 'admitted');
+    const { body } = await server.call('GET', '/api/v1/agents/anew');
+    assert.equal(body.identity, again.identity.key);
+    const untouched = await server.call('GET', '/api/v1/agents/beside');
+    assert.equal(untouched.body.identity, other.identity.key);
+    await assert.rejects(enrol(server, first.identity), /no certificate: .*refused/);
   });
 
   test('messages out of turn, of another shape or too long get nowhere', async () => {

@@ -412,6 +412,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
           sets: [...(place.sets ?? cluster.sets.chain.map((held) => held.envelope))],
           freshness: null,
           invite: (place.invite as MadeInvite).envelope,
+          supersedes: null,
         };
       if (asked.is === 'admit')
         admitted = { admission: asked.admission as Envelope, request: asked.request as Envelope };

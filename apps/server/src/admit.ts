@@ -19,7 +19,10 @@ const REFUSALS = {
   ],
   invite_revoked: ['invite.revoked', 'This invite has been revoked.'],
   invite_over: ['invite.expired', 'This invite has expired: ask for a new one (writ invite).'],
-  name_taken: ['admission.name_taken', 'Another agent has this name. Join with another one: --name.'],
+  name_taken: [
+    'admission.name_taken',
+    'Another agent has this name. Join with another one (--name), or, when this machine takes its place, with an invite that names it (writ invite --name).',
+  ],
   identity_taken: [
     'admission.identity_taken',
     'This identity key was admitted before, otherwise. Make a new one (writ agent forget).',

@@ -63,10 +63,11 @@ export function verifyAdmissions(
 /** @returns the verified admission of that name that nothing supersedes and no signer set removed. */
 export function findAgent(sets: HeldSets, trust: TrustView, name: string): Admitted {
   const admissions = [...verifyAdmissions(sets, trust.admissions).values()].map(({ admitted }) => admitted);
-  const superseded = new Set(admissions.map(({ supersedes }) => supersedes));
-  const [found, ...others] = admissions.filter(
-    (agent) =>
-      agent.name === name && !superseded.has(agent.digest) && findRemoval(sets, agent.identity) === undefined,
+  const named = admissions.filter((agent) => agent.name === name);
+  // Under another name an admission takes nobody's place, whatever a server made a joining machine write.
+  const superseded = new Set(named.map(({ supersedes }) => supersedes));
+  const [found, ...others] = named.filter(
+    (agent) => !superseded.has(agent.digest) && findRemoval(sets, agent.identity) === undefined,
   );
   if (found === undefined) {
     const names = [...new Set(admissions.map((agent) => agent.name))].join(', ');

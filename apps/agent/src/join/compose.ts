@@ -101,7 +101,7 @@ export async function joinCluster(wish: JoinWish): Promise<Joined> {
           machine: asAdmitted(machine),
           how: { is: 'invite', invite: judged.digest, inviteKey: key.key },
           role: 'agent',
-          supersedes: null,
+          supersedes: offer.supersedes,
           time: wish.now(),
         },
         key,

@@ -108,6 +108,8 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
     const judged = judgeInvite(invite.envelope, cluster.sets());
     // One that was used may be asked for again: its answer may have been lost.
     if (invite.admission === null) checkInviteTime(judged.invite, clock.now());
+    const { name } = judged.invite;
+    const before = name === null ? null : await store.trust.findAdmissionOf(name);
     const sets = cluster.sets().chain;
     if (!sets.some((set) => set.digest === ask.set))
       throw new TrustError('invite.set_unknown', 'The signer set that this invite pins is not known here.');
@@ -117,6 +119,7 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
         sets: sets.map((set) => set.envelope),
         freshness: cluster.freshness(),
         invite: invite.envelope,
+        supersedes: before?.digest ?? null,
       }),
     );
 

@@ -24,6 +24,8 @@ export const EnrolOffer = shape({
   sets: Type.Array(Envelope, { minItems: 1, maxItems: 1000 }),
   freshness: orNull(Envelope),
   invite: Envelope,
+  /** The present admission of the machine that the invite names: what a new one for that name follows. */
+  supersedes: orNull(Digest),
 });
 export const EnrolAdmit = shape({ is: Type.Literal('admit'), admission: Envelope, request: Envelope });
 export const enrolAdmitCheck = check(EnrolAdmit);

@@ -77,7 +77,9 @@ async function placeFault({ db }: Write, asked: NewAdmission): Promise<Refusal |
       ]),
     )
     .execute();
-  if (asked.supersedes !== null && !current.some((row) => row.digest === asked.supersedes))
+  const followed = current.find((row) => row.digest === asked.supersedes);
+  // Whoever joins writes this field himself: an invite lets him take the place of one name, and of no other.
+  if (asked.supersedes !== null && (!followed || (asked.invite !== null && followed.name !== asked.name)))
     return 'supersedes_unknown';
   const others = current.filter((row) => row.digest !== asked.supersedes);
   if (others.some((row) => row.identity === asked.identity)) return 'identity_taken';

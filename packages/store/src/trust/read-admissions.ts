@@ -6,12 +6,22 @@ import { boundedLimit, pageOf, readCursor } from '../cursors.ts';
 
 export function admissionReads(
   db: Kysely<Tables>,
-): Pick<TrustStore, 'readAdmission' | 'findAdmission' | 'listAdmissions' | 'readAdmissions'> {
+): Pick<
+  TrustStore,
+  'readAdmission' | 'findAdmission' | 'findAdmissionOf' | 'listAdmissions' | 'readAdmissions'
+> {
   return {
     readAdmission: (digest) => readAdmission(db, digest),
     findAdmission: async (identity) => {
       const row = await withInvite(db)
         .where('admission.identity', '=', identity)
+        .where('is_current', '=', 1)
+        .executeTakeFirst();
+      return row ? admissionRecord(row) : null;
+    },
+    findAdmissionOf: async (name) => {
+      const row = await withInvite(db)
+        .where('admission.name', '=', name)
         .where('is_current', '=', 1)
         .executeTakeFirst();
       return row ? admissionRecord(row) : null;
