@@ -36,8 +36,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: '',
     options: [
       DIR,
-      ['--port <number>', 'port for people (7410; 0: any free one)'],
-      ['--agent-port <number>', 'port for agents (7411; 0: any free one)'],
+      ['--port <number>', 'port for people (the one from before, else 7410; 0: any free one at first)'],
+      ['--agent-port <number>', 'port for agents (the one from before, else 7411; 0: any free one at first)'],
       ['--host <address>', 'address to listen on (all of them)'],
       ['--name <name>', "name of server and agent (the host's name)"],
       ['--slots <number>', 'how many jobs the agent runs at once (one for each core)'],
@@ -205,8 +205,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     hasNoJson: true,
     options: [
       DIR,
-      ['--port <number>', 'port for people (7410; 0: any free one)'],
-      ['--agent-port <number>', 'port for agents (7411; 0: any free one)'],
+      ['--port <number>', 'port for people (the one from before, else 7410; 0: any free one at first)'],
+      ['--agent-port <number>', 'port for agents (the one from before, else 7411; 0: any free one at first)'],
       ['--host <address>', 'address to listen on (all of them)'],
       ['--name <name>', "name of the server (the host's name)"],
     ],

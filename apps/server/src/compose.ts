@@ -18,6 +18,7 @@ import { keepFiles, removeOldUploads } from './files/keep-files.ts';
 import { keepLeases } from './lease/keep-leases.ts';
 import { openLinkApp } from './link/link-app.ts';
 import { takeReceiptsWith } from './link/take-receipts.ts';
+import { choosePort, keepPorts, readKeptPorts } from './listen/kept-ports.ts';
 import { listenForAgents } from './listen/listen-for-agents.ts';
 import { listenForPeople } from './listen/listen-for-people.ts';
 import { listenOnSocket } from './listen/listen-on-socket.ts';
@@ -175,6 +176,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       socket: '',
     };
     const writeAddress = async (): Promise<void> => {
+      if (at.socket === '') return;
       const file: AddressFile = {
         pid: process.pid,
         name: serverName,
@@ -261,17 +263,18 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const listenOnPorts = async (): Promise<void> => {
       const ownLeaf = async () => await certificates.ownLeaf(cluster.sets().cluster, serverName, names);
       let own = await ownLeaf();
+      const kept = await readKeptPorts(paths.portsFile);
       const forPeople = await listenForPeople({
         own,
         host: options.host,
-        port: options.peoplePort ?? DEFAULTS.peoplePort,
+        port: choosePort(options.peoplePort, kept.people, DEFAULTS.peoplePort),
         answer: people.answer,
       });
       closing.push(forPeople.close);
       const forAgents = await listenForAgents({
         own,
         host: options.host,
-        port: options.agentPort ?? DEFAULTS.agentPort,
+        port: choosePort(options.agentPort, kept.agents, DEFAULTS.agentPort),
         expect,
         onLink: links.serve,
         onEnrol: enrolment.serve,
@@ -283,6 +286,9 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       tlsSettings = { least: minVersion, tickets: (secureOptions & SSL_OP_NO_TICKET) === 0 };
       at.people = forPeople.at;
       at.agents = forAgents.at;
+      const ports = { people: at.people.port, agents: at.agents.port };
+      if (ports.people !== kept.people || ports.agents !== kept.agents)
+        await keepPorts(paths.portsFile, ports);
       await writeAddress();
 
       const useLeaf = (): void => {
@@ -308,6 +314,8 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       log('note', 'server.listening', { people: at.people, agents: at.agents });
     };
 
+    // Before its socket: who reaches a server of a cluster finds all of it.
+    if (cluster.record()) await openPorts();
     const socket = await listenOnSocket(paths.folder, uid, (request, response) => {
       arrivals.add(request);
       people.answer(request, response);
@@ -318,7 +326,6 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     });
     at.socket = socket.path;
     await writeAddress();
-    if (cluster.record()) await openPorts();
     log('note', 'server.started', {
       socket: at.socket,
       state: paths.folder,

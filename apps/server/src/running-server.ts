@@ -4,9 +4,9 @@ import type { Log } from './log.ts';
 export interface ServerOptions {
   /** The state folder; what is the server's is in its subfolder `server`. */
   readonly state: string;
-  /** Port for people (HTTPS). 0: any free one. */
+  /** Port for people (HTTPS). 0: any free one; then, and when left out, the one from before. */
   readonly peoplePort?: number;
-  /** Port for agents (mutual TLS). 0: any free one. */
+  /** Port for agents (mutual TLS). Likewise. */
   readonly agentPort?: number;
   /** Address to listen on; all of them, IPv4 and IPv6, when left out. */
   readonly host?: string;

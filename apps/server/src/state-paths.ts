@@ -9,6 +9,7 @@ export interface StatePaths {
   readonly authority: string;
   readonly authoritySecret: string;
   readonly addressFile: string;
+  readonly portsFile: string;
 }
 
 export function statePaths(state: string): StatePaths {
@@ -21,5 +22,6 @@ export function statePaths(state: string): StatePaths {
     authority: join(folder, 'authority'),
     authoritySecret: join(folder, 'authority-secret'),
     addressFile: join(folder, 'address.json'),
+    portsFile: join(folder, 'ports.json'),
   };
 }

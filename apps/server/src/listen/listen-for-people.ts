@@ -2,6 +2,7 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse }
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type OwnCertificate, peopleServerTls } from '@writ/trust/certificates';
 import type { ListeningAt } from '../running-server.ts';
+import type { ChosenPort } from './kept-ports.ts';
 import { limitServer } from './limits.ts';
 import { listenOn } from './listen-on.ts';
 import { trackConnections } from './track-connections.ts';
@@ -16,7 +17,7 @@ export interface Listener {
 export interface PeopleListening {
   readonly own: OwnCertificate;
   readonly host: string | undefined;
-  readonly port: number;
+  readonly port: ChosenPort;
   readonly answer: (
     request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
@@ -24,7 +25,13 @@ export interface PeopleListening {
 }
 
 /** HTTPS for people: TLS 1.3, HTTP/2 and HTTP/1.1, no client certificate. */
-export async function listenForPeople({ own, host, port, answer }: PeopleListening): Promise<Listener> {
+export async function listenForPeople({
+  own,
+  host,
+  port: chosen,
+  answer,
+}: PeopleListening): Promise<Listener> {
+  const { port, isKept } = chosen;
   const server = limitServer(
     createSecureServer({ ...peopleServerTls(own), allowHTTP1: true, handshakeTimeout: 10_000 }, answer),
   );
@@ -32,7 +39,7 @@ export async function listenForPeople({ own, host, port, answer }: PeopleListeni
   server.on('sessionError', () => {});
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   const close = trackConnections(server);
-  const address = await listenOn(server, { port, ...(host !== undefined && { host }) }, '--port');
+  const address = await listenOn(server, { port, ...(host !== undefined && { host }) }, '--port', isKept);
   return {
     at: { host: address?.address ?? '', port: address?.port ?? port },
     use: (next) => server.setSecureContext(peopleServerTls(next)),

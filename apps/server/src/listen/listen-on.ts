@@ -2,7 +2,12 @@ import type { AddressInfo, ListenOptions, Server } from 'node:net';
 import { StartError } from '../server-error.ts';
 
 /** Listens, or says which flag to change. */
-export async function listenOn(server: Server, at: ListenOptions, flag: string): Promise<AddressInfo | null> {
+export async function listenOn(
+  server: Server,
+  at: ListenOptions,
+  flag: string,
+  isKept = false,
+): Promise<AddressInfo | null> {
   await new Promise<void>((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => {
       const where = at.path ?? `${at.host ?? 'all addresses'} port ${at.port}`;
@@ -10,7 +15,7 @@ export async function listenOn(server: Server, at: ListenOptions, flag: string):
         cause.code === 'EADDRINUSE'
           ? new StartError(
               'listen.port_busy',
-              `Another program listens on ${where}. Stop it, or choose another with ${flag}.`,
+              `Another program listens on ${where}${isKept ? ', where this server listened before' : ''}. Stop it, or choose another with ${flag}.`,
               { cause },
             )
           : new StartError(
