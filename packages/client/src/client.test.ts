@@ -169,6 +169,47 @@ describe('against a server', () => {
     assert.deepEqual(told, ['lost', 'back']);
   });
 
+  test('an event that is not JSON, or does not end, is an answer that is not understood, and is not asked for again', async () => {
+    for (const text of ['data: {"is":"job",\n\n', `data: "${'x'.repeat(9 * 1024 * 1024)}`]) {
+      let asked = 0;
+      const server = createServer((_incoming, response) => {
+        asked += 1;
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).write(text);
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const following = { signal: AbortSignal.timeout(20_000), wait };
+      await assert.rejects(
+        async () => {
+          for await (const { event } of followJob(connect({ url, fetch }), by.job, following))
+            assert.fail(`told of ${event.is}`);
+        },
+        (error) => error instanceof ClientError && error.code === 'answer.malformed',
+      );
+      assert.equal(asked, 1);
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  test('many lines of one event are bounded as one line is', async () => {
+    const line = new TextEncoder().encode(`data: ${'x'.repeat(1024 * 1024)}\n`);
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (to) => {
+        if ((sent += 1) > 100) to.close();
+        else to.enqueue(line);
+      },
+    });
+    await assert.rejects(
+      async () => {
+        for await (const event of readEvents(body)) assert.fail(`an event of ${event.data.length}`);
+      },
+      { code: 'answer.malformed' },
+    );
+    assert.ok(sent < 12, `${sent} MiB were read`);
+  });
+
   test('a submission whose answer was lost is sent again, byte for byte', async () => {
     const bodies: string[] = [];
     const server = createServer((incoming, response) => {

@@ -42,7 +42,7 @@ export async function* followJob(
       failures = 0;
       for await (const { id: eventId, data } of readEvents(body)) {
         after = eventId ?? after;
-        const event: unknown = JSON.parse(data);
+        const event = parse(data);
         if (!jobEventCheck.is(event)) {
           throw new ClientError(
             'answer.malformed',
@@ -59,6 +59,14 @@ export async function* followJob(
     if (failures === 0) onConnection?.('lost');
     failures += 1;
     await wait(Math.min(longestWaitMs, 100 * 2 ** Math.min(failures, 6)), signal);
+  }
+}
+
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch (cause) {
+    throw new ClientError('answer.malformed', 'The server told of an event that is not JSON.', { cause });
   }
 }
 

@@ -40,6 +40,10 @@ export async function openWithdrawals(place: {
       try {
         // The order may come later: whose it is counts when it does.
         const withdrawal = judgeWithdrawal(envelope, place.sets(), () => true);
+        // A server sends what it keeps again on each new link.
+        const same = JSON.stringify(withdrawal);
+        const isKept = kept.get(withdrawal.order)?.some((one) => JSON.stringify(one.withdrawal) === same);
+        if (isKept) return withdrawal;
         keep(envelope, withdrawal, place.now() + LONGEST_ORDER);
         await writeKept();
         return withdrawal;
