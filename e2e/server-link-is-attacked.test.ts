@@ -7,7 +7,15 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { BOUNDS, LINK_ROUTES, type Order } from '@writ/contract';
-import { addSignature, generateP256, makeReceipt, readUnverified, seal, setRef } from '@writ/trust';
+import {
+  addSignature,
+  generateP256,
+  makeReceipt,
+  makeWithdrawal,
+  readUnverified,
+  seal,
+  setRef,
+} from '@writ/trust';
 import { PAYLOAD_TYPES, receiptCheck } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import { makeSignedOrder } from '../testkit/src/make-order.ts';
@@ -357,6 +365,69 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     await hostile.close();
     await reconnect(honest);
     await reconnect(hostile);
+  });
+
+  test('what was withdrawn while an agent was away reaches it before any work, until the order’s end', async () => {
+    const away = await makeAgent(server, 'away');
+    const withdraw = async (changes: Partial<Order>) => {
+      const { order, digest } = await submitFor(away, changes);
+      const wish = {
+        cluster: server.sets.cluster,
+        order: digest,
+        indexes: null,
+        person: server.person.id,
+        now: Date.now(),
+      };
+      const { envelope } = makeWithdrawal(wish, server.person.signer);
+      const answer = await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+        body: { indexes: null, how: 'kill', withdrawal: envelope },
+      });
+      assert.equal(answer.status, 200, answer.bytes.toString());
+      return envelope;
+    };
+    const kept = await withdraw({});
+    const over = await withdraw({ notAfter: Date.now() + 1_500 });
+    await sleep(1_600);
+    await server.restart();
+    const { order } = await submitFor(away);
+    await away.connect({ credits: 4 });
+    await away.next('welcome');
+    assert.equal((await away.lease()).job, order.job);
+    const told = away.received.flatMap((message) => (message.is === 'withdraw' ? [message.envelope] : []));
+    assert.deepEqual(told, [kept]);
+    assert.notDeepEqual(over, kept);
+    await away.close();
+    await reconnect(honest);
+    await reconnect(hostile);
+  });
+
+  test('who refused a job for a reason of its own is not offered it again after a restart, unless it has changed', async () => {
+    const { order } = await submitFor(hostile);
+    const refusal = hostile.receipt(await hostile.lease(), {
+      kind: 'refused',
+      because: 'owner.refuses',
+      exit: null,
+      variant: null,
+      profile: null,
+      started: null,
+    });
+    hostile.send({ is: 'receipts', receipts: [{ envelope: refusal, stdout: null, stderr: null }] });
+    assert.deepEqual((await hostile.next('accepted')).refused, []);
+    await hostile.close();
+    await server.restart();
+    await reconnect(hostile);
+    await sleep(1_500);
+    assert.equal(await stateOf(order.job), 'waiting');
+    await hostile.close();
+    const description = describeAgent(server, hostile.identity, 'hostile', { policy: 'everyone' });
+    await hostile.connect({ credits: 64, description });
+    assert.equal((await hostile.lease()).job, order.job);
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    await hostile.close();
+    await reconnect(hostile);
+    await reconnect(honest);
   });
 
   test('who has written a log cannot hand the task back: its next agent would find that log as its own', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentView, API_CODES, check, jobEventCheck, type Order } from '@writ/contract';
@@ -104,6 +105,25 @@ describe('the API of people', { timeout: 120_000 }, () => {
       for (const token of [body.token, member, administrator])
         assert.equal(bytes.includes(token), false, file);
     }
+  });
+
+  test('when a token was last used is known to the minute, without a write for each request', async () => {
+    const { body } = await server.call('POST', '/api/v1/tokens', {
+      body: { name: 'used', role: 'member', expiresSeconds: 600 },
+    });
+    const lastUsed = async (): Promise<string | null> =>
+      (await server.call('GET', '/api/v1/tokens')).body.items.find(
+        (token: { id: string }) => token.id === body.id,
+      ).lastUsed;
+    assert.equal(await lastUsed(), null);
+    await server.callWith(body.token, 'GET', '/api/v1/jobs');
+    for (let tries = 0; tries < 50 && (await lastUsed()) === null; tries += 1) await sleep(20);
+    const first = await lastUsed();
+    assert.ok(first !== null && Math.abs(Date.now() - Date.parse(first)) < 60_000, String(first));
+    await sleep(5);
+    for (let at = 0; at < 5; at += 1) await server.callWith(body.token, 'GET', '/api/v1/jobs');
+    await sleep(100);
+    assert.equal(await lastUsed(), first);
   });
 
   test('everything in the state folder is closed to other accounts', async () => {
@@ -252,6 +272,28 @@ describe('the API of people', { timeout: 120_000 }, () => {
         ).body.state,
         'cancelled',
       );
+  });
+
+  test('an order that could not be written leaves nothing behind: its id is free for another', async () => {
+    const one = makeSignedOrder(server.sets, server.person);
+    const { job } = one.order;
+    const database = new DatabaseSync(join(server.state, 'server', 'writ.db'));
+    try {
+      // As a disk that fails for this row alone.
+      database.exec(
+        `create trigger no_room before insert on job when new.id = '${job}' begin select raise(abort, 'no room'); end`,
+      );
+      const failed = await server.call('POST', '/api/v1/jobs', { body: { order: one.envelope } });
+      assert.equal(failed.status, 500);
+      database.exec('drop trigger no_room');
+      const other = makeSignedOrder(server.sets, server.person, { job });
+      const answer = await server.call('POST', '/api/v1/jobs', { body: { order: other.envelope } });
+      assert.equal(answer.status, 201, answer.bytes.toString());
+      const { body } = await server.call('GET', `/api/v1/jobs/${job}/order`);
+      assert.deepEqual(body, other.envelope);
+    } finally {
+      database.close();
+    }
   });
 
   test('a file travels in chunks, goes on after a cut, and is nowhere until it is whole and right', async () => {

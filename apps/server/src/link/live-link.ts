@@ -1,14 +1,16 @@
 import {
+  descriptionCheck,
   type Envelope,
   type FromAgent,
   fromAgentCheck,
   type FromServer,
   LINK_VERSION,
   type LeasedTask,
+  PAYLOAD_TYPES,
   readMessage,
 } from '@writ/contract';
 import type { By, ClaimedJob, Released, Store } from '@writ/store';
-import { judgeDescription, type MachineFacts, TrustError } from '@writ/trust';
+import { judgeDescription, type MachineFacts, readUnverified, TrustError } from '@writ/trust';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
 import type { Dispatch, Seat } from '../dispatch.ts';
@@ -79,6 +81,10 @@ interface OpenTask extends LeasedTask {
 }
 
 const SEEN_AGAIN = 500;
+/** Reasons that lie in the agent and do not pass. */
+const LASTING = /^(?:machine|owner|agent)\./;
+/** What was sent just before a link was lost may not have arrived. */
+const SEEN_SLACK_MS = 3_600_000;
 /** An order that is sent again does no harm. */
 const MOST_SENT_ORDERS = 20_000;
 
@@ -236,6 +242,10 @@ export function openLiveLink(
     if (message.set.version !== newest.version) send({ is: 'set', set: newest });
     const freshness = cluster.freshness();
     if (freshness) send({ is: 'freshness', envelope: freshness });
+    // Before it gets work: what was withdrawn while it was away.
+    const since = agent.lastSeen === null ? 0 : agent.lastSeen - SEEN_SLACK_MS;
+    for (const envelope of await store.jobs.listWithdrawals({ now: clock.now(), since }))
+      send({ is: 'withdraw', envelope });
 
     // What it holds is renewed; what it does not say it holds, it lost with its memory.
     const held = message.held.map(plain);
@@ -248,10 +258,18 @@ export function openLiveLink(
       if (mine) mine.isStarted = task.is === 'running';
     }
     await describe(message.description);
+    await excludeRefused(agent.description, message.description);
     seat.giveCredits(message.credits);
     log('note', 'link.opened', { agent: member.name, source, held: held.length, credits: message.credits });
     dispatch.serve();
     await dispatch.lookAgain();
+  };
+
+  /** What it refused before, for a reason about itself, it would refuse again unless it has changed. */
+  const excludeRefused = async (before: Envelope | null, now: Envelope): Promise<void> => {
+    if (!before || !saysTheSame(before, now)) return;
+    for (const { job, because } of await store.jobs.listRefused(identity))
+      if (LASTING.test(because)) seat?.exclude(job);
   };
 
   const describe = async (envelope: Envelope): Promise<void> => {
@@ -449,6 +467,19 @@ const plain = ({ job, index, attempt, token }: LeasedTask): LeasedTask => ({
   attempt,
   token: { epoch: token.epoch, n: token.n },
 });
+
+/** But for when, and how fast. */
+function saysTheSame(before: Envelope, now: Envelope): boolean {
+  const [one, other] = [before, now].map((envelope) => {
+    try {
+      const said = readUnverified(envelope, { type: PAYLOAD_TYPES.description, check: descriptionCheck });
+      return JSON.stringify({ ...said, time: 0, megaflops: 0 });
+    } catch {
+      return null;
+    }
+  });
+  return one !== null && one === other;
+}
 
 const STRICTEST = ['strict', 'user', 'bare'];
 function strictestFirst<P extends { readonly profile: string }>(profiles: readonly P[]): P[] {

@@ -13,7 +13,7 @@ import {
   Type,
 } from '@writ/contract';
 import type { JobRecord } from '@writ/store';
-import { judgeWithdrawal, TrustError } from '@writ/trust';
+import { envelopeDigest, judgeWithdrawal, TrustError } from '@writ/trust';
 import type { FastifyInstance } from 'fastify';
 import { ServerError } from '../server-error.ts';
 import { jobView, nameAgentsWith, receiptView, taskView, wholeJobView } from './job-views.ts';
@@ -119,7 +119,12 @@ export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {
       const job = await findJob(parts, idOf(request.params));
       const { indexes, how, withdrawal } = request.body as CancelJob;
       // It is judged before anything is cancelled; agents keep it, so that a cancelled order does not start later.
-      if (withdrawal) judgeFor(parts, job, withdrawal);
+      if (withdrawal) {
+        judgeFor(parts, job, withdrawal);
+        const digest = envelopeDigest(withdrawal);
+        const kept = { digest, order: job.digest, until: job.notAfter, envelope: withdrawal };
+        await store.jobs.addWithdrawal(kept, byOf(request.caller, clock));
+      }
       const cancelled = await store.leases.cancel({
         job: job.id,
         indexes,

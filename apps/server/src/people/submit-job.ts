@@ -59,7 +59,11 @@ export async function submitJob(
     dispatch.addWork(classId);
     dispatch.serve();
   }
-  const [answer] = await Promise.all([submitted, used]);
+  const [answer] = await Promise.all([submitted, used]).catch((error: unknown) => {
+    // It is not here: its id is as free as before.
+    orders.forget(order.job);
+    throw error;
+  });
   if (answer.is === 'conflict') {
     orders.forget(order.job);
     throw usedBefore(order.job);
