@@ -3,15 +3,16 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { makeFirstSet, makeWithdrawal, newSeed, signerFromSeed, startSets } from '@writ/trust';
+import { makeFirstSet, makeWithdrawal, newId, newSeed, signerFromSeed, startSets } from '@writ/trust';
 import { openWithdrawals } from './withdrawals.ts';
 
 test('a withdrawal that comes again on each link is kept once, and counts after a restart', async () => {
-  const signer = signerFromSeed(newSeed((bytes) => crypto.getRandomValues(bytes)));
-  const person = 'a'.repeat(26);
+  const random = (bytes: Uint8Array<ArrayBuffer>): unknown => crypto.getRandomValues(bytes);
+  const signer = signerFromSeed(newSeed(random));
+  const person = newId(random);
   const first = makeFirstSet(
     {
-      nonce: 'b'.repeat(26),
+      nonce: newId(random),
       now: Date.now(),
       person: { id: person, name: 'ana', keyName: 'laptop' },
       authorities: [Buffer.from('a root').toString('base64')],
