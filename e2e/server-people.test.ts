@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
@@ -35,6 +37,11 @@ describe('the API of people', { timeout: 120_000 }, () => {
     const made = makeSignedOrder(server.sets, server.person, changes);
     return { ...made, answer: await server.call('POST', '/api/v1/jobs', { body: { order: made.envelope } }) };
   };
+
+  const cancel = async (job: string) =>
+    await server.call('POST', `/api/v1/jobs/${job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
 
   test('each route lets in whom it declares, and nobody else', async () => {
     const { body: document } = await server.call('GET', '/api/v1/openapi.json');
@@ -291,6 +298,7 @@ describe('the API of people', { timeout: 120_000 }, () => {
       assert.equal(answer.status, 201, answer.bytes.toString());
       const { body } = await server.call('GET', `/api/v1/jobs/${job}/order`);
       assert.deepEqual(body, other.envelope);
+      await cancel(job);
     } finally {
       database.close();
     }
@@ -429,8 +437,9 @@ describe('the API of people', { timeout: 120_000 }, () => {
       };
       const command = { argv: ['true'], variables: [], inputs, secrets: [] };
       const variants = [{ platform: { os: null, arch: null }, command }];
-      const { answer } = await submit({ runs: { is: 'command', variants } });
+      const { answer, order } = await submit({ runs: { is: 'command', variants } });
       assert.equal(answer.status, status, text);
+      if (status === 201) await cancel(order.job);
     }
   });
 
@@ -539,6 +548,30 @@ describe('the API of people', { timeout: 120_000 }, () => {
     assert.ok(agentViewCheck.is(body), JSON.stringify(agentViewCheck.faults(body)));
     assert.equal(body.tasksDone, 1);
     await agent.close();
+  });
+
+  test('a token follows so many logs at once and no more, whatever connection they are on', async () => {
+    const { order } = await submit();
+    const token = await server.makeToken('member');
+    const session = connectHttp2(`https://localhost:${server.peoplePort}`, { ca: server.ca });
+    session.on('error', () => {});
+    await once(session, 'remoteSettings');
+    assert.equal(session.remoteSettings.maxConcurrentStreams, 100);
+    session.destroy();
+    const path = `/api/v1/jobs/${order.job}/events`;
+    const place = { port: server.peoplePort, token, ca: server.ca };
+    const open = await Promise.all(
+      Array.from({ length: 256 }, async () => await openApi(place, 'GET', path)),
+    );
+    assert.deepEqual([...new Set(open.map((answer) => answer.statusCode))], [200]);
+    const { status, body } = await server.callWith(token, 'GET', path);
+    assert.deepEqual([status, body.code], [429, 'quota.exceeded']);
+    for (const answer of open) answer.destroy();
+    await sleep(500);
+    const again = await openApi(place, 'GET', path);
+    assert.equal(again.statusCode, 200);
+    again.destroy();
+    await cancel(order.job);
   });
 
   test('a log that is followed ends within seconds when its token is revoked', async () => {

@@ -27,6 +27,7 @@ import type { Log } from './log.ts';
 import { keepLogs } from './logs/keep-logs.ts';
 import { openMembers } from './members.ts';
 import { openOrders } from './orders.ts';
+import { openFollowers } from './people/followers.ts';
 import { openPeopleApp } from './people/people-app.ts';
 import type { PeopleParts } from './people/people-parts.ts';
 import { openProgress } from './progress.ts';
@@ -208,6 +209,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       files,
       logs,
       admit,
+      followers: openFollowers(),
       arrivals,
       uid,
       version: manifest.version,

@@ -27,15 +27,25 @@ test('a machine that is refused because too many join is cut in the end, though 
   const { port } = server.address() as AddressInfo;
   const strangers: Socket[] = [];
   try {
-    for (let at = 0; at <= 64; at += 1) {
-      const stranger = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const come = async (localAddress: string): Promise<Socket> => {
+      const stranger = connect({ port, host: '127.0.0.1', localAddress, allowHalfOpen: true });
       stranger.on('error', () => {});
       strangers.push(stranger);
       await once(stranger, 'connect');
-    }
-    const [refusal] = await once(strangers[64] as Socket, 'data');
+      return stranger;
+    };
+    for (let at = 0; at < 32; at += 1) await come('127.0.0.1');
+    const [refusal] = await once(await come('127.0.0.1'), 'data');
     assert.match(String(refusal), /request\.rate/);
-    assert.equal(taken[64]?.destroyed, false);
+    assert.equal(taken[32]?.destroyed, false);
+    // One address does not keep the others out, until there are too many of them all.
+    for (let at = 0; at < 224; at += 1) await come(`127.0.0.${2 + Math.floor(at / 32)}`);
+    assert.deepEqual(
+      strangers.filter((stranger, at) => at !== 32 && stranger.bytesRead > 0),
+      [],
+    );
+    const [full] = await once(await come('127.0.1.1'), 'data');
+    assert.match(String(full), /request\.rate/);
     for (const then of due) then();
     assert.deepEqual(
       taken.map((socket) => socket.destroyed),

@@ -41,14 +41,18 @@ export interface Enrolment {
 
 const MOST_BYTES = 512 * 1024;
 const CONVERSATION_MS = 15_000;
-const MOST_AT_ONCE = 64;
+const MOST_AT_ONCE = 256;
+const MOST_FROM_ONE = 32;
 /** From one address: joining is a rare thing, guessing is not. */
 const RATE = { most: 600, perMs: 60_000 };
 
 /** `writ-enrol/1`: a machine without a certificate asks, judges what it is offered, and proves that it was invited. */
 export function openEnrolment(parts: EnrolParts): Enrolment {
   const { store, clock, log, cluster } = parts;
-  const open = new Set<TLSSocket>();
+  const open = new Map<TLSSocket, string>();
+  const isFullFor = (source: string): boolean =>
+    open.size >= MOST_AT_ONCE ||
+    [...open.values()].filter((other) => other === source).length >= MOST_FROM_ONE;
   const isTooOften = limitRate(clock, RATE);
 
   return {
@@ -61,7 +65,7 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
         stop();
         open.delete(socket);
       });
-      if (open.size >= MOST_AT_ONCE || isTooOften(source)) {
+      if (isFullFor(source) || isTooOften(source)) {
         socket.end(
           lineOf({
             is: 'refused',
@@ -71,7 +75,7 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
         );
         return;
       }
-      open.add(socket);
+      open.set(socket, source);
       converse(socket, source).catch((error: unknown) => {
         if (socket.destroyed) return;
         const isRefusal = error instanceof TrustError;
@@ -85,7 +89,7 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
       });
     },
     close() {
-      for (const socket of open) socket.destroy();
+      for (const socket of open.keys()) socket.destroy();
     },
   };
 

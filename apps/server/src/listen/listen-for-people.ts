@@ -24,6 +24,9 @@ export interface PeopleListening {
   ) => void;
 }
 
+/** Of one connection. */
+const MOST_STREAMS = 100;
+
 /** HTTPS for people: TLS 1.3, HTTP/2 and HTTP/1.1, no client certificate. */
 export async function listenForPeople({
   own,
@@ -33,7 +36,15 @@ export async function listenForPeople({
 }: PeopleListening): Promise<Listener> {
   const { port, isKept } = chosen;
   const server = limitServer(
-    createSecureServer({ ...peopleServerTls(own), allowHTTP1: true, handshakeTimeout: 10_000 }, answer),
+    createSecureServer(
+      {
+        ...peopleServerTls(own),
+        allowHTTP1: true,
+        handshakeTimeout: 10_000,
+        settings: { maxConcurrentStreams: MOST_STREAMS },
+      },
+      answer,
+    ),
   );
   // A peer that breaks off says nothing worth knowing.
   server.on('sessionError', () => {});

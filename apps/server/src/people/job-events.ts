@@ -21,8 +21,10 @@ export function addJobEvents(app: FastifyInstance, parts: PeopleParts): void {
       const job = await findJob(parts, (request.params as { id: string }).id);
       const withReceipts = (request.query as { receipts?: string }).receipts === '1';
       const last = Number(request.headers['last-event-id']);
-      const events = follow(parts, job.id, Number.isSafeInteger(last) && last >= 0 ? last : 0, withReceipts);
-      return sendGrowing(reply, 'text/event-stream', events);
+      const after = Number.isSafeInteger(last) && last >= 0 ? last : 0;
+      return sendGrowing(parts.followers, reply, 'text/event-stream', (signal) =>
+        follow(parts, job.id, { after, withReceipts, signal }),
+      );
     },
   );
 }
@@ -30,11 +32,15 @@ export function addJobEvents(app: FastifyInstance, parts: PeopleParts): void {
 async function* follow(
   parts: PeopleParts,
   id: string,
-  after: number,
-  withReceipts: boolean,
+  {
+    after,
+    withReceipts,
+    signal,
+  }: { readonly after: number; readonly withReceipts: boolean; readonly signal: AbortSignal },
 ): AsyncGenerator<string> {
   const { store } = parts;
   const bell = openBell(parts, id);
+  signal.addEventListener('abort', bell.close, { once: true });
   const nameOf = nameAgentsWith(parts);
   let at = after;
   try {
@@ -64,7 +70,10 @@ async function* follow(
       at = Math.max(at, job.change);
       yield eventText(at, { is: 'job', job: await wholeJobView(parts, job) });
       if (hasEnded(job.state)) return;
-      while (!(await bell.rings())) yield ': still here\n\n';
+      while (!(await bell.rings())) {
+        if (signal.aborted) return;
+        yield ': still here\n\n';
+      }
     }
   } finally {
     bell.close();
@@ -113,6 +122,7 @@ function openBell({ store, progress, clock }: PeopleParts, job: string) {
       endChanges();
       endProgress();
       wake?.(false);
+      wake = null;
     },
   };
 }

@@ -40,7 +40,7 @@ export function addLogRoutes(app: FastifyInstance, parts: PeopleParts): void {
         .type('application/octet-stream')
         .header('content-disposition', 'attachment');
       if (query.follow === '1')
-        return sendGrowing(reply, 'application/octet-stream', (signal) =>
+        return sendGrowing(parts.followers, reply, 'application/octet-stream', (signal) =>
           follow(parts, name, offset, signal),
         );
       // Asked once: a log may have grown a moment later.

@@ -12,6 +12,7 @@ import type { Orders } from '../orders.ts';
 import type { ProgressBoard } from '../progress.ts';
 import type { RefuseWhenFull } from '../refuse-when-full.ts';
 import type { Arrivals, Caller } from './caller.ts';
+import type { Followers } from './followers.ts';
 
 /** An open link, as the API of people shows it. */
 export interface ShownLink {
@@ -53,6 +54,7 @@ export interface PeopleParts {
   cancel(identity: string, tasks: readonly LeasedTask[], how: 'terminate' | 'kill'): void;
   withdraw(envelope: Envelope): void;
   readonly refuseWhenFull: RefuseWhenFull;
+  readonly followers: Followers;
   describeApi(): Promise<object>;
   stop(): void;
 }

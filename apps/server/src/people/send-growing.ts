@@ -1,19 +1,21 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyReply } from 'fastify';
+import type { Followers } from './followers.ts';
 
 const ASK_AGAIN_MS = 2_000;
-type Growing = AsyncIterable<string | Uint8Array>;
 
 /**
  * Answers with what goes on being made. The head is sent at once: there may be nothing to say for a long time. The signal
  * fires when the reader has gone, or may not read on: a token can be revoked while its answer goes on.
  */
 export function sendGrowing(
+  followers: Followers,
   reply: FastifyReply,
   type: string,
-  made: Growing | ((signal: AbortSignal) => Growing),
+  make: (signal: AbortSignal) => AsyncIterable<string | Uint8Array>,
 ): FastifyReply {
+  const leave = followers.enter(reply.request.caller);
   const headers = reply.getHeaders();
   reply.hijack();
   for (const [name, value] of Object.entries(headers))
@@ -29,10 +31,11 @@ export function sendGrowing(
     clearInterval(asking);
     over.abort();
   });
-  const chunks = typeof made === 'function' ? made(over.signal) : made;
-  pipeline(Readable.from(chunks, { objectMode: false }), reply.raw, { signal: over.signal }).catch(() => {
-    // The reader has gone, or the server stops: nobody is left to be told.
-    reply.raw.destroy();
-  });
+  pipeline(Readable.from(make(over.signal), { objectMode: false }), reply.raw, { signal: over.signal })
+    .catch(() => {
+      // The reader has gone, or the server stops: nobody is left to be told.
+      reply.raw.destroy();
+    })
+    .finally(leave);
   return reply;
 }
