@@ -168,13 +168,14 @@ async function startServer(folder: string, person: Shell, wish: ClusterWish): Pr
   const down = async (): Promise<void> => {
     await person.must(['down', '--dir', member.folder]);
   };
-  await up({ peoplePort: 0, agentPort: 0 });
-  const ports = readAddress(member.folder);
+  const anyPorts = { peoplePort: 0, agentPort: 0 };
   const { leaseSeconds } = wish;
+  // What runs already is claimed by `writ up`, and not started again.
+  if (leaseSeconds !== undefined) await startServerProgram(member.folder, { ...anyPorts, leaseSeconds });
+  await up(anyPorts);
+  const ports = readAddress(member.folder);
   if (leaseSeconds === undefined) return { ...member, ...ports, start: () => up(ports), stop: down };
   const start = (): Promise<void> => startServerProgram(member.folder, { ...ports, leaseSeconds });
-  await down();
-  await start();
   return { ...member, ...ports, start, stop: down };
 }
 

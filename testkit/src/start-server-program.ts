@@ -35,8 +35,8 @@ export async function startServerProgram(folder: string, wish: ServerProgramWish
     const until = performance.now() + PATIENCE_MS;
     for (;;) {
       try {
-        const { agentAddresses } = await client.readCluster();
-        if (agentAddresses.length > 0) return;
+        await client.readCluster();
+        return;
       } catch (error) {
         if (performance.now() > until) throw error;
       }
