@@ -138,6 +138,15 @@ describe('an invite', () => {
     const bob = { ...ana!, id: newId(random), name: 'bob', keys: [{ ...ana!.keys[0]!, key: stranger.key }] };
     return { changers: [bob.id], bob };
   };
+  test('is signed by the one key that it names', () => {
+    const both = change({}, another());
+    const { invite: named } = judgeInvite(invite.envelope, both);
+    for (const signers of [[stranger], [signer, stranger]])
+      assert.throws(
+        () => judgeInvite(seal(PAYLOAD_TYPES.invite, named, signers).envelope, both),
+        code('invite.signer_wrong'),
+      );
+  });
   test('is the word of a key that counted when it signed', () => {
     const ended = (is: string, since: number) => ({
       ended: is === 'retired' ? { is, since } : { is, since, kept: [], running: 'stop' },
@@ -271,6 +280,13 @@ describe('an admission', () => {
   test('of a gateway is no admission of an agent', () => {
     assert.throws(
       () => judgeAdmission(make({ role: 'gateway' }), invite.envelope, sets),
+      code('admission.role_wrong'),
+    );
+    const by = { person, key: signer.key };
+    const how = { is: 'by_hand', labels: [], queues: ['*'], set: setRef(sets.newest), by } as const;
+    judgeAdmission(make({ how }, signer), null, sets);
+    assert.throws(
+      () => judgeAdmission(make({ how, role: 'gateway' }, signer), null, sets),
       code('admission.role_wrong'),
     );
   });
