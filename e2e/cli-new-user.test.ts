@@ -79,6 +79,7 @@ describe('somebody new', { timeout: 600_000 }, () => {
     assert.equal(ended.stdout, 'out\n');
     assert.match(ended.stderr, /^err$/m);
     assert.match(ended.stderr, /receipt verified/);
+    assert.equal((await run('echo', '-q', '--', '--json')).stdout, '-q -- --json\n');
     assert.equal((await run('--', 'sh', '-c', 'kill -TERM $$')).exitCode, 143);
     assert.equal((await run('--timeout', '1s', '--', 'sleep', '30')).exitCode, 124);
   });

@@ -76,8 +76,22 @@ describe('a wrong command line', () => {
     assert.equal((JSON.parse(err) as { error: { code: string } }).error.code, 'context.missing');
   });
 
-  test("--json behind -- is the job's", async () => {
-    assert.match((await type('run', '--', 'x', '--json')).err, /^error: /);
+  test("what stands behind a job's command is the job's, with -- and without", async () => {
+    for (const args of [
+      ['run', '--', 'x', '--json'],
+      ['run', 'x', '--json'],
+      ['submit', 'x', '-l', '--json', '--', '-q'],
+    ])
+      assert.match((await type(...args)).err, /^error: .*\[context\.missing\]$/m, args.join(' '));
+    assert.match((await type('run', '--json', 'x', '--nope')).err, /^\{"error":\{"code":"context\.missing"/);
+  });
+
+  test('names the help that fits, and where an option belongs', async () => {
+    assert.match((await type('verify')).err, /See: writ verify --help/);
+    assert.match((await type('agent')).err, /See: writ agent --help/);
+    assert.match((await type('agent', 'list', 'x')).err, /See: writ agent list --help/);
+    assert.match((await type('-q', 'status')).err, /behind the command: writ status -q/);
+    assert.match((await type('--context', 'x', 'status')).err, /behind the command: writ COMMAND --context/);
   });
 
   test('every command shows its help and an example', async () => {

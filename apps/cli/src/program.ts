@@ -18,9 +18,10 @@ const NOUNS: Record<string, string> = {
 /** @param args what stands after the program's name. @returns the exit code. */
 export async function runProgram(args: readonly string[], surroundings: Surroundings): Promise<number> {
   const named = findSpec(args);
-  const isJson = args.slice(0, endOfOptions(args)).includes('--json');
+  let isJson = args.slice(0, endOfOptions(args)).includes('--json');
   let exit: number = EXIT.ok;
   const program = makeProgram(surroundings, async (spec, options, words) => {
+    isJson = options['json'] === true;
     exit = await runVerb(spec, options, words, args, surroundings);
   });
   try {
@@ -29,7 +30,11 @@ export async function runProgram(args: readonly string[], surroundings: Surround
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const { showError } = await import('./show/show-error.ts');
-    const code = showError(error instanceof CommanderError ? usageOf(error) : error, surroundings, isJson);
+    const code = showError(
+      error instanceof CommanderError ? usageOf(error, args) : error,
+      surroundings,
+      isJson,
+    );
     return named?.isJobsCode === true && code !== EXIT.interrupted ? EXIT.writ : code;
   }
 }
@@ -40,6 +45,7 @@ export function makeProgram(
   run: (spec: CommandSpec, options: Options, words: readonly string[]) => Promise<void>,
 ): Command {
   const program = prepare(new Command('writ'), surroundings)
+    .enablePositionalOptions()
     .description('a secure distributed job server: signed orders, sandboxed jobs, signed results')
     .version(VERSION)
     .addHelpText('after', '\nStart with: writ up, then writ run -- uname -a');
@@ -54,6 +60,8 @@ export function makeProgram(
       parent = noun;
     }
     const command = prepare(parent.command(`${second ?? first} ${spec.args}`.trim()), surroundings);
+    // What stands behind a job's command is the command's own: `writ run grep -q x`.
+    if (spec.args === '[command...]') command.passThroughOptions();
     command.description(spec.summary).addHelpText('after', `\nExample: ${spec.example}`);
     for (const [flags, help] of optionsOf(spec)) addOption(command, flags, help);
     command.action(async (...given: unknown[]) => {
@@ -126,14 +134,13 @@ function findSpec(args: readonly string[]): CommandSpec | undefined {
   return COMMANDS.find(({ name }) => name === words.join(' ') || name === words[0]);
 }
 
-function usageOf(error: CommanderError): CliError {
+function usageOf(error: CommanderError, args: readonly string[]): CliError {
   const text = error.message.replace(/^error: /, '');
   const [what = text, suggestion] = text.split('\n');
   const message = `${what.charAt(0).toUpperCase()}${what.slice(1)}${/[.?!]$/.test(what) ? '' : '.'}`;
   const hint = suggestion?.replace(/^\((.*)\)$/, '$1');
-  const next = hint ?? 'See: writ --help, or the command with --help.';
-  if (error.code === 'commander.help')
-    return new CliError('usage', 'A command is missing.', 'See: writ --help');
+  const next = hint ?? nextOf(error, args);
+  if (error.code === 'commander.help') return new CliError('usage', 'A command is missing.', next);
   if (error.code === 'commander.unknownCommand') return new CliError('usage.command', message, next);
   if (error.code.includes('rgument'))
     return new CliError(
@@ -142,4 +149,18 @@ function usageOf(error: CommanderError): CliError {
       next,
     );
   return new CliError('usage.option', message, next);
+}
+
+/** The help that fits, or where an option belongs that stands before its command. */
+function nextOf(error: CommanderError, args: readonly string[]): string {
+  const [first = ''] = args;
+  const spec = findSpec(args);
+  if (
+    error.code === 'commander.unknownOption' &&
+    first.startsWith('-') &&
+    args.some((word) => !word.startsWith('-'))
+  )
+    return `Options stand behind the command: writ ${spec?.name ?? 'COMMAND'} ${first}`;
+  const noun = Object.hasOwn(NOUNS, first) ? `${first} ` : '';
+  return `See: writ ${spec ? `${spec.name} ` : noun}--help`;
 }

@@ -15,6 +15,9 @@ const CLI_HEAD = `# The command line
 line for the streams of \`run\` and \`logs\`; shapes in [schemas](schemas)), ids only with \`-q\`. Data goes to stdout, everything
 else to stderr. \`NO_COLOR\` is honoured.
 
+**Where options stand.** Behind the command of \`writ\`; with \`run\` and \`submit\` before the job's own command: what stands behind
+that is the job's, with \`--\` or without (\`writ run -q grep -q x names.txt\`: the first \`-q\` is Writ's).
+
 **Exit codes.** \`run\` and \`wait\` end with the job's own exit code, from its verified receipt; 128 + n when signal n ended the
 job, 124 when it ran into its time limit, and 125 for everything that is Writ's, wrong flags included. All other commands:
 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not signed in or not allowed, 5 the time to wait is over, 6 the server does not
