@@ -40,6 +40,8 @@ export async function listenForPeople({
       {
         ...peopleServerTls(own),
         allowHTTP1: true,
+        // Over HTTP/1.1 the second of two small writes would wait for the peer's delayed acknowledgement: 40 ms an event.
+        noDelay: true,
         handshakeTimeout: 10_000,
         settings: { maxConcurrentStreams: MOST_STREAMS },
       },
