@@ -283,7 +283,13 @@ describe('an admission', () => {
       code('admission.role_wrong'),
     );
     const by = { person, key: signer.key };
-    const how = { is: 'by_hand', labels: [], queues: ['*'], set: setRef(sets.newest), by } as const;
+    const how: Admission['how'] = {
+      is: 'by_hand',
+      labels: [],
+      queues: ['*'],
+      set: setRef(sets.newest),
+      by,
+    };
     judgeAdmission(make({ how }, signer), null, sets);
     assert.throws(
       () => judgeAdmission(make({ how, role: 'gateway' }, signer), null, sets),
