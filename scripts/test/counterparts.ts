@@ -11,6 +11,8 @@ const COUNTERPARTS = [
   { package: 'iproute2', program: 'ip' },
   { package: 'openssl', program: 'openssl' },
   { package: 'openssh-client', program: 'ssh-keygen' },
+  // `psql` comes with the client alone; this one with the server.
+  { package: 'postgresql', program: 'pg_ctlcluster' },
 ] as const;
 
 /** Installs what is missing where that is possible. Answers what is still missing, each with the reason. */

@@ -11,8 +11,9 @@ export const migrationsOf = (words: SqlWords): Record<string, Migration> => ({
 });
 
 /** Forward only. @throws StoreError `store.newer_than_program` */
-export async function migrate(db: Kysely<never>, migrations: Record<string, Migration>): Promise<void> {
-  const unknown = (await listDone(db)).find((name) => !(name in migrations));
+export async function migrate(db: Kysely<never>, words: SqlWords): Promise<void> {
+  const migrations = migrationsOf(words);
+  const unknown = (await listDone(db, words)).find((name) => !(name in migrations));
   if (unknown !== undefined) {
     throw new StoreError(
       'store.newer_than_program',
@@ -22,6 +23,7 @@ export async function migrate(db: Kysely<never>, migrations: Record<string, Migr
   const result = await new Migrator({
     db,
     provider: { getMigrations: async () => migrations },
+    ...(words.schema === null ? {} : { migrationTableSchema: words.schema }),
   }).migrateToLatest();
   if (result.error !== undefined) {
     throw new StoreError(
@@ -32,9 +34,11 @@ export async function migrate(db: Kysely<never>, migrations: Record<string, Migr
   }
 }
 
-async function listDone(db: Kysely<never>): Promise<string[]> {
+async function listDone(db: Kysely<never>, { schema }: SqlWords): Promise<string[]> {
+  const isOurs = (table: { readonly name: string; readonly schema?: string }) =>
+    table.name === 'kysely_migration' && (schema === null || table.schema === schema);
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some((table) => table.name === 'kysely_migration')) return [];
+  if (!tables.some(isOurs)) return [];
   const done = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
   return done.rows.map((row) => row.name);
 }

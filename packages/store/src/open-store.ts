@@ -3,7 +3,12 @@ import { auditStore } from './audit/audit-store.ts';
 import { fileStore } from './files/file-store.ts';
 import { jobStore } from './jobs/job-store.ts';
 import { leaseStore } from './leases/lease-store.ts';
-import { migrate, migrationsOf } from './migrate.ts';
+import { migrate } from './migrate.ts';
+import { describePostgres } from './postgres/describe-postgres.ts';
+import { makeSchema } from './postgres/make-schema.ts';
+import { openPostgres } from './postgres/open-postgres.ts';
+import { postgresWords } from './postgres/postgres-words.ts';
+import { readDatabaseUrl } from './postgres/read-database-url.ts';
 import { describeSqlite } from './sqlite/describe-sqlite.ts';
 import { openSqlite } from './sqlite/open-sqlite.ts';
 import { sqliteWords } from './sqlite/sqlite-words.ts';
@@ -15,31 +20,65 @@ import { tokenStore } from './tokens/token-store.ts';
 import { trustStore } from './trust/trust-store.ts';
 import { writeInGroups } from './write-in-groups.ts';
 
-export interface OpenStoreAsked {
-  /** Path of the database file; its folder exists. */
+export type OpenStoreAsked = FileAsked | PostgresAsked;
+interface FileAsked {
+  /** Path of the SQLite file; its folder exists. */
   readonly file: string;
 }
+interface PostgresAsked {
+  /** `postgres://…` */
+  readonly url: string;
+  wait(milliseconds: number): Promise<void>;
+  /** So long a PostgreSQL that is away is waited for, at the start and by each question. */
+  readonly patienceMs?: number;
+}
+
+/** Long enough for a PostgreSQL that is started anew. */
+const PATIENCE_MS = 15_000;
 
 /** @throws StoreError `store.newer_than_program` for a database of a later version of Writ, `store.cannot_open` when it is none. */
-export async function openStore({ file }: OpenStoreAsked): Promise<Store> {
+export async function openStore(asked: OpenStoreAsked): Promise<Store> {
   const open: Kysely<Tables>[] = [];
+  const opened = (connection: Kysely<Tables>): Kysely<Tables> => {
+    open.push(connection);
+    return connection;
+  };
   try {
-    const writer = openSqlite(file, 'write');
-    open.push(writer);
-    await migrate(writer as unknown as Kysely<never>, migrationsOf(sqliteWords));
-    // Reads do not wait for the open transaction: they have their own connection.
-    const reader = openSqlite(file, 'read');
-    open.push(reader);
-    return compose(writer, reader, sqliteWords, await describeSqlite(writer));
+    return 'file' in asked ? await openFile(asked, opened) : await openServer(asked, opened);
   } catch (cause) {
     for (const connection of open) await connection.destroy();
     if (cause instanceof StoreError) throw cause;
+    const what = 'file' in asked ? asked.file : readDatabaseUrl(asked.url).name;
     throw new StoreError(
       'store.cannot_open',
-      `${file} cannot be opened as a database of Writ: ${String(cause)}`,
+      `${what} cannot be opened as a database of Writ: ${String(cause)}`,
       { cause },
     );
   }
+}
+
+type Opened = (connection: Kysely<Tables>) => Kysely<Tables>;
+
+async function openFile({ file }: FileAsked, opened: Opened): Promise<Store> {
+  const writer = opened(openSqlite(file, 'write'));
+  await migrate(writer as unknown as Kysely<never>, sqliteWords);
+  // Reads do not wait for the open transaction: they have their own connection.
+  const reader = opened(openSqlite(file, 'read'));
+  return compose(writer, reader, sqliteWords, await describeSqlite(writer));
+}
+
+async function openServer(asked: PostgresAsked, opened: Opened): Promise<Store> {
+  const address = readDatabaseUrl(asked.url);
+  const patience = { wait: asked.wait, milliseconds: asked.patienceMs ?? PATIENCE_MS };
+  const words = postgresWords(asked.wait);
+  const first = opened(openPostgres(address, 'migrate', patience));
+  await describePostgres(first);
+  await makeSchema(first);
+  await migrate(first as unknown as Kysely<never>, words);
+  await first.destroy();
+  const writer = opened(openPostgres(address, 'write', patience));
+  const reader = opened(openPostgres(address, 'read', patience));
+  return compose(writer, reader, words, await describePostgres(writer));
 }
 
 function compose(writer: Kysely<Tables>, reader: Kysely<Tables>, words: SqlWords, database: string): Store {

@@ -1,4 +1,4 @@
-import type { Kysely, RawBuilder } from 'kysely';
+import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import type { Tables } from './tables.ts';
 
 export type Cell = string | number | null;
@@ -23,8 +23,27 @@ export interface SqlWords {
   updateRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
   /** Stands at the end of a select whose rows the same transaction will change. */
   readonly lockRows: RawBuilder<unknown>;
+  /** The type of text that is ordered by the numbers of its letters. */
+  readonly text: 'text' | RawBuilder<unknown>;
   /** The type of whole numbers up to 2^53. */
   readonly wholeNumber: 'integer' | 'bigint';
   /** Stands at the end of a table that is kept in the order of its primary key. */
   readonly keptInKeyOrder: RawBuilder<unknown>;
+  /** Where the tables are; null where a database has no such places. */
+  readonly schema: string | null;
+  /** Null where a transaction fails only by what stands in it. */
+  readonly retry: Retry | null;
+}
+
+/** `again`: it lost against another one. `cut`: its connection ended. `gone`: there is no database now. */
+export type Failure = 'again' | 'cut' | 'gone' | 'refused';
+
+/** How a transaction that failed is run again, and never when it was committed. */
+export interface Retry {
+  failureOf(cause: unknown): Failure;
+  /** By which it can be asked later what became of this transaction. */
+  nameOf(transaction: Transaction<Tables>): Promise<string>;
+  /** Null: nobody can say any more. */
+  wasCommitted(db: Kysely<Tables>, name: string): Promise<boolean | null>;
+  wait(milliseconds: number): Promise<void>;
 }

@@ -1,6 +1,9 @@
 export type StoreErrorCode =
   | 'store.newer_than_program'
   | 'store.cannot_open'
+  | 'store.bad_url'
+  | 'store.unavailable'
+  | 'store.cut_off'
   | 'store.in_use'
   | 'store.closed'
   | 'store.too_many'

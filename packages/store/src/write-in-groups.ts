@@ -18,12 +18,23 @@ interface Waiting {
   readonly reject: (cause: unknown) => void;
 }
 
+type Written = [results: unknown[], changedJobs: Set<string>];
+interface Trace {
+  /** Set from the last moment in which it is certain that nothing is committed. */
+  committing: { readonly name: string; readonly written: Written } | null;
+}
+
 /** About 2,000 rows: claims and receipts come in hundreds. */
 const MAX_OPERATIONS = 500;
+const MAX_ATTEMPTS = 20;
+const PAUSE_MS = 10;
 
 /**
  * Group commit: what one turn of the loop wants to write is one transaction, and nobody hears of it before the commit.
  * When an operation throws, all are rolled back and run one by one, so that only that one fails.
+ *
+ * Transactions are serializable: what they do is what one after the other would do, whoever else writes. The rules rest
+ * on that and on unique keys and row locks; where two cannot both stand, the database takes one back and it runs again.
  */
 export function writeInGroups(
   db: Kysely<Tables>,
@@ -67,8 +78,12 @@ export function writeInGroups(
     try {
       [results, changedJobs] = await transact(group.map((waiting) => waiting.operation));
     } catch (cause) {
-      const [only] = group;
-      if (only && group.length === 1) return only.reject(cause);
+      // Without a database each of them fails alike.
+      const failure = words.retry?.failureOf(cause) ?? 'refused';
+      if (group.length === 1 || failure !== 'refused') {
+        for (const waiting of group) waiting.reject(cause);
+        return;
+      }
       for (const waiting of group) await commit([waiting]);
       return;
     }
@@ -87,8 +102,31 @@ export function writeInGroups(
     }
   }
 
-  function transact(operations: readonly WriteOperation<unknown>[]): Promise<[unknown[], Set<string>]> {
-    return db.transaction().execute(async (transaction) => {
+  /** Runs them again when that is safe: what was committed, though its answer was lost, is not run again. */
+  async function transact(operations: readonly WriteOperation<unknown>[]): Promise<Written> {
+    for (let attempt = 1; ; attempt += 1) {
+      const trace: Trace = { committing: null };
+      try {
+        return await transactOnce(operations, trace);
+      } catch (cause) {
+        const { retry } = words;
+        const failure = retry?.failureOf(cause);
+        if (!retry || (failure !== 'again' && failure !== 'cut')) throw cause;
+        if (trace.committing && failure === 'cut') {
+          const { name, written } = trace.committing;
+          const wasCommitted = await retry.wasCommitted(db, name);
+          if (wasCommitted === null) throw unknownEnd(cause);
+          if (wasCommitted) return written;
+        }
+        if (attempt === MAX_ATTEMPTS) throw tooOften(cause);
+        await retry.wait(attempt * PAUSE_MS);
+      }
+    }
+  }
+
+  function transactOnce(operations: readonly WriteOperation<unknown>[], trace: Trace): Promise<Written> {
+    const begun = db.transaction().setIsolationLevel('serializable');
+    return begun.execute(async (transaction) => {
       const write: Write = {
         db: transaction,
         words,
@@ -101,9 +139,24 @@ export function writeInGroups(
       const results: unknown[] = [];
       for (const operation of operations) results.push(await operation(write));
       await appendAudit(write);
-      return [results, write.changedJobs];
+      const written: Written = [results, write.changedJobs];
+      if (words.retry) trace.committing = { name: await words.retry.nameOf(transaction), written };
+      return written;
     });
   }
 }
+
+const unknownEnd = (cause: unknown) =>
+  new StoreError(
+    'store.unavailable',
+    'The connection to the database was cut while this was committed, and nobody can say whether it was. Ask again: what was done is not done twice.',
+    { cause },
+  );
+const tooOften = (cause: unknown) =>
+  new StoreError(
+    'store.unavailable',
+    `This could not be written in ${MAX_ATTEMPTS} attempts, because others kept writing or the connection kept breaking. Ask again.`,
+    { cause },
+  );
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

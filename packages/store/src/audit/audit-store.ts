@@ -30,6 +30,10 @@ export function auditStore(reader: Kysely<Tables>, { write }: GroupWriter): Audi
     },
     head: () => readHead(reader),
     // One reading transaction sees one state, whatever is written meanwhile.
-    verifyAudit: () => reader.transaction().execute((snapshot) => verifyAudit(snapshot)),
+    verifyAudit: () =>
+      reader
+        .transaction()
+        .setIsolationLevel('repeatable read')
+        .execute((snapshot) => verifyAudit(snapshot)),
   };
 }

@@ -87,9 +87,11 @@ export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobSto
     listWithdrawals: (asked) => listWithdrawals(reader, asked),
     listRefused: async (identity) => {
       const found = await sql<{ job: string; because: EndReason | RefusalCode }>`
-        select distinct job.id as job, receipt.because from receipt join job on job.seq = receipt.job
+        select job.id as job, receipt.because from receipt join job on job.seq = receipt.job
         where receipt.identity = ${identity} and receipt.outcome = 'refused' and job.n_waiting > 0
-        order by job.seq desc limit ${sql.lit(MOST_REFUSED)}`.execute(reader);
+        group by job.seq, job.id, receipt.because order by job.seq desc limit ${sql.lit(MOST_REFUSED)}`.execute(
+        reader,
+      );
       return found.rows;
     },
   };

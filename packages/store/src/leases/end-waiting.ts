@@ -5,7 +5,7 @@ import { restSize } from '../jobs/job-record.ts';
 import type { By, CancelHow, OpenLease } from '../store.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';
-import { openLease } from './open-leases.ts';
+import { byIndex, openLease } from './open-leases.ts';
 
 const MAX_JOBS = 500;
 const MAX_TASKS = 2000;
@@ -69,7 +69,7 @@ async function loadAlive(write: Write, changes: JobChanges, job: JobTable): Prom
     select * from task where lease_until is not null and job = ${job.seq} ${write.words.lockRows}`.execute(
     write.db,
   );
-  return [...waiting, ...open.rows.map((row) => changes.hold(row))];
+  return [...waiting, ...open.rows.sort(byIndex).map((row) => changes.hold(row))];
 }
 
 async function loadWaiting(
@@ -89,7 +89,7 @@ async function loadWaiting(
     where task.job = batch.job and task.state = 'waiting' limit ${limit} ${write.words.lockRows}`.execute(
     write.db,
   );
-  return rows.rows.map((row) => changes.hold(row));
+  return rows.rows.sort(byIndex).map((row) => changes.hold(row));
 }
 
 /** Orders that may not be started any more. */

@@ -25,6 +25,9 @@ export async function nextExpiry(db: Kysely<Tables>): Promise<number | null> {
   return found.rows[0]?.at ?? null;
 }
 
+/** Not every database returns rows in the order of a key that nobody asked for. */
+export const byIndex = (a: TaskTable, b: TaskTable): number => a.job - b.job || a.idx - b.idx;
+
 export function openLease(job: string, task: TaskTable): OpenLease {
   return {
     job,

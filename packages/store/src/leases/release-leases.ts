@@ -5,6 +5,7 @@ import type { By, LeaseRef, Released } from '../store.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';
+import { byIndex } from './open-leases.ts';
 
 const MAX_TASKS = 2000;
 const LOST: AttemptEnd = { outcome: 'lost', because: 'lost' };
@@ -37,7 +38,7 @@ export async function lapseLeases(write: Write, by: By): Promise<Released> {
   const found = await sql<TaskTable>`
     select * from task where lease_until is not null and lease_until <= ${by.now}
     order by lease_until limit ${MAX_TASKS} ${write.words.lockRows}`.execute(write.db);
-  return lose(write, found.rows, found.rows.length === MAX_TASKS, by);
+  return lose(write, found.rows.sort(byIndex), found.rows.length === MAX_TASKS, by);
 }
 
 /** Ends what an agent does not hold any more: it started anew, or may not act. */
@@ -55,7 +56,7 @@ export async function loseAgent(
     (row) => !kept.has(`${row.id}.${row.idx}.${row.token_epoch}.${row.token_n}`),
   );
   const rows = lost.slice(0, MAX_TASKS).map(({ id: _id, ...task }) => task);
-  return lose(write, rows, lost.length > MAX_TASKS, by);
+  return lose(write, rows.sort(byIndex), lost.length > MAX_TASKS, by);
 }
 
 async function lose(write: Write, rows: readonly TaskTable[], isMore: boolean, by: By): Promise<Released> {

@@ -4,7 +4,7 @@ import type { SqlWords } from '../sql-words.ts';
 
 export const firstTables = (words: SqlWords) => ({
   async up(db: Kysely<unknown>): Promise<void> {
-    const addTo = addColumnsWith(words.wholeNumber);
+    const addTo = addColumnsWith(words);
     const table = (name: string, ...columns: string[]) => addTo(db.schema.createTable(name), columns);
 
     await table('counter', 'name text key', 'value integer').execute();
@@ -244,12 +244,12 @@ type Table = CreateTableBuilder<string, string>;
 
 /** `name type`, with `?` for columns that may be null and `key` for the primary key. */
 const addColumnsWith =
-  (wholeNumber: SqlWords['wholeNumber']) =>
+  ({ wholeNumber, text }: SqlWords) =>
   (builder: Table, columns: readonly string[]): Table =>
     columns.reduce((made, line) => {
       const [name = '', type = '', key] = line.split(' ');
       const isNullable = type.endsWith('?');
-      return made.addColumn(name, type.startsWith('integer') ? wholeNumber : 'text', (column) =>
+      return made.addColumn(name, type.startsWith('integer') ? wholeNumber : text, (column) =>
         key ? column.primaryKey().notNull() : isNullable ? column : column.notNull(),
       );
     }, builder);

@@ -8,11 +8,11 @@ export const inputsAndWithdrawals = (words: SqlWords) => ({
     await sql`alter table file_use add column is_input integer not null default 1`.execute(db);
     await db.schema
       .createTable('withdrawal')
-      .addColumn('digest', 'text', (column) => column.primaryKey().notNull())
-      .addColumn('order_digest', 'text', (column) => column.notNull())
+      .addColumn('digest', words.text, (column) => column.primaryKey().notNull())
+      .addColumn('order_digest', words.text, (column) => column.notNull())
       .addColumn('until', words.wholeNumber, (column) => column.notNull())
       .addColumn('added', words.wholeNumber, (column) => column.notNull())
-      .addColumn('envelope', 'text', (column) => column.notNull())
+      .addColumn('envelope', words.text, (column) => column.notNull())
       .execute();
     await sql`create index withdrawal_until on withdrawal (until)`.execute(db);
     await sql`create index receipt_refused on receipt (identity, job) where outcome = 'refused'`.execute(db);

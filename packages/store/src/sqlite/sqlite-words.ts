@@ -23,7 +23,10 @@ export const sqliteWords: SqlWords = {
   lockRows: sql``,
   // As a primary key it is the row's own number, and needs no index beside the table.
   wholeNumber: 'integer',
+  text: 'text',
   keptInKeyOrder: sql`without rowid`,
+  schema: null,
+  retry: null,
 };
 
 async function run(db: Kysely<Tables>, text: string, rows: Rows): Promise<void> {

@@ -1,0 +1,143 @@
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
+import pg from 'pg';
+import { StoreError } from '../store-error.ts';
+import type { Tables } from '../tables.ts';
+import { failureOf } from './failure-of.ts';
+import { SCHEMA } from './postgres-words.ts';
+import type { PostgresAddress } from './read-database-url.ts';
+
+export interface Patience {
+  wait(milliseconds: number): Promise<void>;
+  /** So long a PostgreSQL that is away is waited for. */
+  readonly milliseconds: number;
+}
+
+type Mode = 'migrate' | 'write' | 'read';
+
+const READERS = 8;
+const LOOK_EVERY_MS = 100;
+const CONNECT_MS = 10_000;
+/** Only migrations have statements that take so long: otherwise nobody is there any more. */
+const ANSWER_MS = 60_000;
+const INT8 = 20;
+/** The number of the lock that the writing connection holds: `writ` in letters' numbers. */
+const WRITER_LOCK = 0x77726974;
+
+/** The connections of one kind. Whoever opens them destroys them. */
+export function openPostgres(address: PostgresAddress, mode: Mode, patience: Patience): Kysely<Tables> {
+  // It is waited for, whatever its type says.
+  const prepared: (client: pg.ClientBase) => unknown = (client) => prepare(client, mode);
+  const pool = new pg.Pool({
+    host: address.host,
+    port: address.port,
+    user: address.user,
+    ...(address.password === undefined ? {} : { password: address.password }),
+    database: address.database,
+    ssl: address.tls,
+    application_name: `writ ${mode}`,
+    max: mode === 'read' ? READERS : 1,
+    // The writing connection holds a lock as long as it lives.
+    idleTimeoutMillis: mode === 'read' ? 60_000 : 0,
+    connectionTimeoutMillis: CONNECT_MS,
+    ...(mode === 'migrate' ? {} : { query_timeout: ANSWER_MS }),
+    keepAlive: true,
+    types: {
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+        oid === INT8 && format !== 'binary'
+          ? wholeNumber
+          : pg.types.getTypeParser(oid, format as 'text')) as never,
+    },
+    onConnect: prepared,
+  });
+  // A connection that ends while nobody uses it is made anew when it is needed.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: patiently(pool, address, patience) }) });
+}
+
+async function prepare(client: pg.ClientBase, mode: Mode): Promise<void> {
+  await client.query(
+    `set search_path to ${SCHEMA}, pg_temp; set jit to off; set tcp_keepalives_idle to 30;
+     set tcp_keepalives_interval to 10; set tcp_keepalives_count to 3;
+     set idle_in_transaction_session_timeout to '60s';
+     select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`,
+  );
+  if (mode === 'read') return;
+  const taken = await client.query<{ is_mine: boolean }>(
+    `select pg_try_advisory_lock(${WRITER_LOCK}) as is_mine`,
+  );
+  if (taken.rows[0]?.is_mine !== true)
+    throw new StoreError(
+      'store.in_use',
+      'Another server of Writ writes to this database. Stop it first, or name another database.',
+    );
+}
+
+/** Whoever asks while PostgreSQL is away waits for it a while, and hears then what is wrong. */
+function patiently(pool: pg.Pool, address: PostgresAddress, patience: Patience): PostgresPool {
+  const wrapped = new WeakMap<pg.PoolClient, PostgresPoolClient>();
+  return {
+    options: {},
+    async connect() {
+      for (let waited = 0; ; waited += LOOK_EVERY_MS) {
+        try {
+          const client = await pool.connect();
+          let known = wrapped.get(client);
+          if (!known) wrapped.set(client, (known = withWords(client, address)));
+          return known;
+        } catch (cause) {
+          if (!isPassing(cause)) throw cause;
+          if (waited >= patience.milliseconds) throw inWords('store.unavailable', cause, address);
+        }
+        await patience.wait(LOOK_EVERY_MS);
+      }
+    },
+    end: () => pool.end(),
+  };
+}
+
+/** The lock of a server that ended a moment ago, too, is free soon. */
+const isPassing = (cause: unknown): boolean =>
+  failureOf(cause) === 'cut' || (cause instanceof StoreError && cause.code === 'store.in_use');
+
+function withWords(client: pg.PoolClient, address: PostgresAddress): PostgresPoolClient {
+  let isGone = false;
+  return {
+    query: (async (text: string, parameters: readonly unknown[]) => {
+      try {
+        return await client.query(text, parameters as unknown[]);
+      } catch (cause) {
+        if (failureOf(cause) !== 'cut') throw cause;
+        isGone = true;
+        throw inWords('store.cut_off', cause, address);
+      }
+    }) as never,
+    release: () => client.release(isGone),
+  };
+}
+
+function inWords(
+  code: 'store.unavailable' | 'store.cut_off',
+  cause: unknown,
+  { name }: PostgresAddress,
+): StoreError {
+  if (cause instanceof StoreError) return cause;
+  const what = code === 'store.cut_off' ? 'ended the connection' : 'cannot be reached';
+  return new StoreError(
+    code,
+    `PostgreSQL with ${name} ${what}: ${wordsOf(cause)}. Writ connects again by itself; then ask again.`,
+    { cause },
+  );
+}
+
+function wordsOf(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) return wordsOf(cause.errors[0]);
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number))
+    throw new StoreError('store.impossible', `The database has the number ${text}, which is beyond 2^53.`);
+  return number;
+}
