@@ -3,7 +3,9 @@ import path from 'node:path';
 import type { OrderWish } from '@writ/client';
 import { CliError } from '../cli-error.ts';
 import type { Call, Options } from '../command-spec.ts';
+import { isName } from '../read/is-name.ts';
 import { isGiven, listOption, textOption } from '../read/read-options.ts';
+import { whyUnread } from '../read/why-unread.ts';
 import { parseBytes, parseSeconds, parseWhole } from '../show/quantities.ts';
 
 export interface JobWish {
@@ -13,12 +15,23 @@ export interface JobWish {
   readonly isOnce: boolean;
 }
 
+/** As agents bound an order; below these no sandbox starts. */
+const MOST_DAYS = 31;
+const LEAST_MEMORY = 4 * 2 ** 20;
+const LEAST_DISK = 64 * 2 ** 10;
+
 /** Judges every option of `run` and `submit`, before anything is read or sent. */
 export async function readWish(call: Call, notAfterSeconds: number): Promise<JobWish> {
   const { options } = call;
   const argv = [...call.args, ...call.rest];
   if (argv.length === 0)
     throw new CliError('usage.argument', 'The command to run is missing.', 'writ run -- uname -a');
+  if (argv[0] === '')
+    throw new CliError(
+      'usage.argument',
+      'The command to run is an empty word.',
+      'Is a variable of your shell empty? writ run -- uname -a',
+    );
   const isOnce = isGiven(options, 'once');
   const agents = listOption(options, 'agent');
   if (isOnce && (options['attempts'] !== undefined || isGiven(options, 'retryOnFailure'))) {
@@ -34,7 +47,7 @@ export async function readWish(call: Call, notAfterSeconds: number): Promise<Job
     return text === undefined ? undefined : read(text, `--${name}`);
   };
   return {
-    inputs: listOption(options, 'in'),
+    inputs: listOption(options, 'in').map(readInput),
     agents,
     isOnce,
     order: {
@@ -42,20 +55,37 @@ export async function readWish(call: Call, notAfterSeconds: number): Promise<Job
       variables: listOption(options, 'env').map(readVariable),
       outputs: listOption(options, 'out').map(readPattern),
       outputsRequired: isGiven(options, 'outRequired'),
-      queue: textOption(options, 'queue'),
+      queue: readQueue(options),
       labels: listOption(options, 'label').map(readLabel),
       array: await readArray(call, textOption(options, 'array')),
       maxAttempts: isOnce ? 1 : number('attempts', (text, option) => parseWhole(text, option, 1, 100)),
       retryOnFailure: isGiven(options, 'retryOnFailure'),
       profile: readProfile(options),
       network: isGiven(options, 'network'),
-      timeSeconds: number('timeout', parseSeconds),
-      memoryBytes: number('memory', parseBytes),
+      timeSeconds: number('timeout', (text, option) => parseSeconds(text, option, MOST_DAYS)),
+      memoryBytes: number('memory', (text, option) => parseBytes(text, option, LEAST_MEMORY)),
       pids: number('pids', (text, option) => parseWhole(text, option, 1, 1_000_000)),
-      diskBytes: number('disk', parseBytes),
-      notAfterSeconds: number('not-after', parseSeconds) ?? notAfterSeconds,
+      diskBytes: number('disk', (text, option) => parseBytes(text, option, LEAST_DISK)),
+      notAfterSeconds:
+        number('not-after', (text, option) => parseSeconds(text, option, MOST_DAYS)) ?? notAfterSeconds,
     },
   };
+}
+
+/** An empty name would mean the whole folder, and stands there when a variable of the shell is empty. */
+function readInput(text: string): string {
+  if (text !== '') return text;
+  throw new CliError('usage.option', '--in is empty.', 'Write --in names.txt; the whole folder is --in .');
+}
+
+function readQueue(options: Options): string | undefined {
+  const text = textOption(options, 'queue');
+  if (text === undefined || isName(text)) return text;
+  throw new CliError(
+    'usage.option',
+    `--queue ${text} is not the name of a queue.`,
+    'Use small letters, digits and -.',
+  );
 }
 
 function readVariable(text: string): { name: string; value: string } {
@@ -63,7 +93,9 @@ function readVariable(text: string): { name: string; value: string } {
   if (name !== undefined && value !== undefined) return { name, value };
   throw new CliError(
     'usage.option',
-    `--env ${text} has no value.`,
+    text.includes('=')
+      ? `--env ${text}: that cannot be the name of a variable.`
+      : `--env ${text} has no value.`,
     'Write --env NAME=value. Values of this shell are not taken over.',
   );
 }
@@ -105,8 +137,8 @@ async function readArray({ surroundings }: Call, text: string | undefined): Prom
     const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       throw new CliError(
         'usage.option',
-        `--array ${text}: the file cannot be read (${error.code}).`,
-        undefined,
+        `--array ${text}: ${whyUnread(error)}.`,
+        'Write @ and a file with one value a line, or a range: 1-1000.',
         { cause: error },
       );
     });

@@ -23,9 +23,16 @@ export function secondsText(milliseconds: number): string {
 const SECONDS: Record<string, number> = { s: 1, m: 60, min: 60, h: 3600, d: 86_400 };
 
 /** `90`, `90s`, `10m`, `2h`, `7d`: whole seconds. */
-export function parseSeconds(text: string, option: string): number {
+export function parseSeconds(text: string, option: string, mostDays?: number): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(s|m|min|h|d)?$/.exec(text) ?? [];
   const seconds = Math.round(Number(number) * (SECONDS[unit ?? 's'] ?? 1));
+  if (number !== undefined && mostDays !== undefined && seconds > mostDays * 86_400) {
+    throw new CliError(
+      'usage.option',
+      `${option} ${text} is too long: ${mostDays} days are the most.`,
+      `Write ${option} ${mostDays}d, or less.`,
+    );
+  }
   if (number !== undefined && Number.isSafeInteger(seconds) && seconds > 0) return seconds;
   throw new CliError('usage.option', `${option} ${text} is not a duration.`, 'Write 90, 90s, 10m, 2h or 7d.');
 }
@@ -33,11 +40,18 @@ export function parseSeconds(text: string, option: string): number {
 const FACTORS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
 /** `512M`, `2G`, `1GiB`, `1048576`: bytes. */
-export function parseBytes(text: string, option: string): number {
+export function parseBytes(text: string, option: string, least = 0): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text) ?? [];
   const bytes = Math.round(Number(number) * (FACTORS[(unit ?? '').toLowerCase()] ?? 1));
+  if (number !== undefined && bytes < least) {
+    throw new CliError(
+      'usage.option',
+      `${option} ${text} is too little: no job starts with less than ${bytesText(least)}.`,
+      'Write 8388608, 512M or 2G.',
+    );
+  }
   if (number !== undefined && Number.isSafeInteger(bytes)) return bytes;
-  throw new CliError('usage.option', `${option} ${text} is not a size.`, 'Write 1048576, 512M or 2G.');
+  throw new CliError('usage.option', `${option} ${text} is not a size.`, 'Write 8388608, 512M or 2G.');
 }
 
 export function parseWhole(text: string, option: string, least: number, most: number): number {
