@@ -70,6 +70,39 @@ describe('a wrong command line', () => {
     }
   });
 
+  test('is refused here, in words, where an agent would refuse the order', async () => {
+    for (const [args, words] of [
+      [['--memory', '0'], /--memory 0 is too little: no job starts with less than 4\.0 MiB/],
+      [['--disk', '1k'], /--disk 1k is too little/],
+      [['--timeout', '999d'], /--timeout 999d is too long: 31 days are the most/],
+      [['--not-after', '32d'], /--not-after 32d is too long/],
+      [['--queue', 'No Such'], /--queue No Such is not the name of a queue/],
+      [['--in', ''], /--in is empty/],
+      [['--env', '1A=b'], /cannot be the name of a variable/],
+      [['--array', '@missing'], /--array @missing: there is no such file/],
+      [['--array', '@/'], /--array @\/: it is a folder/],
+    ] as const) {
+      const { exit, err } = await type('run', ...args, '--', 'x');
+      assert.equal(exit, 125);
+      assert.match(err, words);
+      assert.match(err, /\[usage\.option\]\n {2}→ /);
+    }
+    assert.match((await type('run', '--', '')).err, /empty word\. \[usage\.argument\]/);
+  });
+
+  test('names the file that cannot be read, and why', async () => {
+    for (const [args, words] of [
+      [['verify', 'missing'], /missing cannot be read: there is no such file\. \[selector\.none\]\n {2}→ /],
+      [['verify', '/'], /\/ cannot be read: it is a folder\. \[verify\.failed\]\n {2}→ /],
+      [
+        ['context', 'add', 'x', '--url', 'https://a', '--trust', 'missing'],
+        /there is no such file\..*\n {2}→ /,
+      ],
+    ] as const)
+      assert.match((await type(...args)).err, words);
+    assert.match((await type('token', 'create', 'x', '--expires', '400d')).err, /366 days are the most/);
+  });
+
   test('is one document on stderr with --json, and nothing on stdout', async () => {
     const { out, err } = await type('status', '--json');
     assert.equal(out, '');

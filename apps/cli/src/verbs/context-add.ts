@@ -10,6 +10,7 @@ import { EXIT } from '../exit-codes.ts';
 import { readStdin } from '../read/ask.ts';
 import { isName } from '../read/is-name.ts';
 import { textOption } from '../read/read-options.ts';
+import { whyUnread } from '../read/why-unread.ts';
 import { tokenFile } from '../session/open-session.ts';
 
 const trustFileCheck = check(
@@ -87,21 +88,17 @@ async function readTrust({ options, surroundings }: Call): Promise<HeldSets> {
       '--trust is missing.',
       'On a machine that knows the cluster: writ context export > FILE',
     );
+  const how = 'Make it with writ context export, or take a bundle.';
   let value: unknown;
   try {
     value = JSON.parse(await readFile(path.resolve(surroundings.cwd, name), 'utf8'));
   } catch (error) {
-    throw new CliError('usage.option', `--trust ${name} cannot be read as JSON.`, undefined, {
-      cause: error,
-    });
+    const why = error instanceof SyntaxError ? 'it is not JSON' : whyUnread(error as NodeJS.ErrnoException);
+    throw new CliError('usage.option', `--trust ${name} cannot be read: ${why}.`, how, { cause: error });
   }
   const known = textOption(options, 'cluster');
   if (!trustFileCheck.is(value))
-    throw new CliError(
-      'usage.option',
-      `--trust ${name} holds no signer sets.`,
-      'Make it with writ context export, or take a bundle.',
-    );
+    throw new CliError('usage.option', `--trust ${name} holds no signer sets.`, how);
   if (known !== undefined && known !== value.cluster) {
     throw new CliError(
       'usage.option',
@@ -119,8 +116,14 @@ async function readToken({ options, surroundings }: Call): Promise<string | unde
     file === '-'
       ? await readStdin(surroundings)
       : await readPrivateFile(path.resolve(surroundings.cwd, file));
-  const token = text?.trim();
-  if (token !== undefined && /^writ_[A-Za-z0-9_-]{32,}$/.test(token)) return token;
+  if (text === undefined)
+    throw new CliError(
+      'usage.option',
+      `--token-file ${file}: there is no such file.`,
+      'For stdin: --token-file -',
+    );
+  const token = text.trim();
+  if (/^writ_[A-Za-z0-9_-]{32,}$/.test(token)) return token;
   throw new CliError(
     'usage.option',
     `--token-file ${file} holds no token.`,

@@ -6,6 +6,7 @@ import { openSession } from '../session/open-session.ts';
 import { parseSeconds } from '../show/quantities.ts';
 
 const DEFAULT_SECONDS = 30 * 86_400;
+const MOST_DAYS = 366;
 
 export async function tokenCreate({ args, options, output, surroundings }: Call): Promise<number> {
   const [name = ''] = args;
@@ -13,7 +14,8 @@ export async function tokenCreate({ args, options, output, surroundings }: Call)
   if (role !== 'administrator' && role !== 'member')
     throw new CliError('usage.option', `--role ${role} is none.`, 'Write administrator or member.');
   const expires = textOption(options, 'expires');
-  const expiresSeconds = expires === undefined ? DEFAULT_SECONDS : parseSeconds(expires, '--expires');
+  const expiresSeconds =
+    expires === undefined ? DEFAULT_SECONDS : parseSeconds(expires, '--expires', MOST_DAYS);
   await using session = await openSession(surroundings, { context: textOption(options, 'context') });
   const token = await session.client.makeToken({ name, role, expiresSeconds });
   output.answer({ value: token, ids: [token.id], head: ['token'], rows: [[token.token]], text: token.token });

@@ -1,10 +1,16 @@
+import { check, Id } from '@writ/contract';
+import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { textOption } from '../read/read-options.ts';
 import { openSession } from '../session/open-session.ts';
 
+const idCheck = check(Id);
+
 export async function tokenRevoke({ args, options, output, surroundings }: Call): Promise<number> {
   const [id = ''] = args;
+  if (!idCheck.is(id))
+    throw new CliError('selector.none', `“${id}” is not the id of a token.`, 'See: writ token list');
   await using session = await openSession(surroundings, { context: textOption(options, 'context') });
   await session.client.revokeToken(id);
   output.answer({ value: { revoked: id }, ids: [id], head: ['revoked'], rows: [[id]] });

@@ -9,6 +9,7 @@ import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { instantText } from '../job/result-document.ts';
 import { textOption } from '../read/read-options.ts';
+import { whyUnread } from '../read/why-unread.ts';
 import { printable, shellWords } from '../show/printable.ts';
 
 /** Offline: looks at the file, at the cluster ids known here, and at nothing else. */
@@ -44,7 +45,7 @@ export async function verify(call: Call): Promise<number> {
   };
   output.answer({
     value,
-    ids: [order.order.job],
+    ids: bundle.isAnchored ? [order.order.job] : [],
     head: ['task', 'kind', 'because', 'agent', 'ended', 'receipt'],
     rows: value.receipts.map((receipt) => [
       String(receipt.index),
@@ -57,6 +58,14 @@ export async function verify(call: Call): Promise<number> {
     text: textOf(bundle, command, compared),
   });
   if (bundle.isAnchored) return EXIT.ok;
+  const named = textOption(options, 'cluster');
+  if (named !== undefined) {
+    throw new CliError(
+      'verify.failed',
+      `The bundle is of cluster ${bundle.cluster}, not of ${named}.`,
+      'Do not use what the bundle is about, unless --cluster was mistyped.',
+    );
+  }
   throw new CliError(
     'verify.anchor_unknown',
     `Consistent, but this cluster is unknown here: ${bundle.cluster}. Anybody can make up a cluster, with keys and all.`,
@@ -75,8 +84,8 @@ async function readBundleFile(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new CliError(
       error.code === 'ENOENT' ? 'selector.none' : 'verify.failed',
-      `${file} cannot be read (${error.code}).`,
-      undefined,
+      `${file} cannot be read: ${whyUnread(error)}.`,
+      'A bundle is what writ get writes: writ verify 7f3k….writ.json',
       { cause: error },
     );
   });
