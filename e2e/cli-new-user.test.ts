@@ -123,6 +123,10 @@ describe('somebody new', { timeout: 600_000 }, () => {
     const text = readFileSync(file, 'utf8');
     const { cluster } = JSON.parse(text) as { cluster: string };
     assert.equal((await stranger.writ(['verify', file, '--cluster', cluster])).exitCode, 0);
+    assert.equal((await stranger.writ(['verify', file, '-q'])).stdout, '', 'no id where nothing is proved');
+    const other = await stranger.writ(['verify', file, '--cluster', `${cluster.slice(1)}a`]);
+    assert.equal(other.exitCode, 1);
+    assert.match(other.stderr, /is of cluster \S+, not of \S+\. \[verify\.failed\]/);
     const broken = JSON.parse(text) as { receipts: { receipt: { payload: string } }[] };
     const [receipt] = broken.receipts;
     assert.ok(receipt);
@@ -152,6 +156,12 @@ describe('somebody new', { timeout: 600_000 }, () => {
       (tasks as { index: number; state: string }[]).map(({ index, state: is }) => [index, is]),
       [[3, 'failed']],
     );
+    for (const verb of ['status', 'logs', 'get', 'cancel']) {
+      const none = await ana.writ([verb, 'last', '2,9', '--yes'], { cwd: work });
+      assert.equal(none.exitCode, 3, verb);
+      assert.match(none.stderr, /has no task 9\. Its tasks are 1-4\. \[selector\.none\]/);
+      assert.equal(none.stdout, '');
+    }
     writeFileSync(join(work, 'values.txt'), 'one\ntwo words\n');
     assert.equal(
       (await run('--array', '@values.txt', '--', 'sh', '-c', 'echo "$WRIT_VALUE"')).stdout,
@@ -188,6 +198,12 @@ describe('somebody new', { timeout: 600_000 }, () => {
     assert.equal(cancelled['isWithdrawn'], true);
     const ended = await ana.writ(['wait', String(job), '--timeout', '30s']);
     assert.notEqual(ended.exitCode, 0);
+    await ana.must(['submit', '--label', 'nowhere', '--', 'true']);
+    const early = await ana.writ(['get', 'last'], { cwd: work });
+    assert.match(early.stderr, /\[job\.unfinished\]/);
+    await ana.must(['cancel', 'last', '--yes']);
+    const never = await ana.writ(['get', 'last'], { cwd: work });
+    assert.match(never.stderr, /cancelled before it ended\. \[job\.no_result\]/);
   });
 
   test('adds a machine with one command, and names it', async () => {
@@ -259,6 +275,9 @@ describe('somebody new', { timeout: 600_000 }, () => {
     assert.equal(unsigned.exitCode, 125);
     assert.match(unsigned.stderr, /\[key\.missing\]/);
     await json('token-list', ['token', 'list']);
+    const nobodys = await ana.writ(['token', 'revoke', 'laptop']);
+    assert.equal(nobodys.exitCode, 3);
+    assert.match(nobodys.stderr, /“laptop” is not the id of a token\. \[selector\.none\]/);
     await json('token-revoke', ['token', 'revoke', String(token['id'])]);
     assert.equal((await laptop.writ(['job', 'list'])).exitCode, 4);
     await json('job-list', ['job', 'list']);

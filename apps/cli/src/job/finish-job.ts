@@ -69,7 +69,7 @@ const STATES: Partial<Record<JobView['state'], [why: string, next: string]>> = {
   succeeded: ['it succeeded, and shows no signed receipt', 'Do not trust this server until you know why.'],
 };
 
-function noResult(view: JobView, missing: number): CliError {
+export function noResult(view: JobView, missing: number): CliError {
   const [why, next] = STATES[view.state] ?? [`it is ${view.state}`, 'Wait for it: writ wait.'];
   const what =
     view.tasks > 1 ? `${missing} of ${view.tasks} tasks of job ${view.id} have` : `Job ${view.id} has`;

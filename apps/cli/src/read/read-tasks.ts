@@ -1,3 +1,4 @@
+import { type ArrayClause, firstIndex, isIndexOf, taskCount } from '@writ/contract';
 import { CliError } from '../cli-error.ts';
 
 const MOST = 10_000;
@@ -17,4 +18,17 @@ export function readTasks(text: string): number[] {
     for (let index = first; index <= last; index += 1) indexes.add(index);
   }
   return [...indexes].sort((a, b) => a - b);
+}
+
+/** @throws CliError when the job has no such task: nothing would be shown, and nobody would see why. */
+export function requireTasks(job: string, array: ArrayClause, tasks: readonly number[] | null): void {
+  const missing = tasks?.find((index) => !isIndexOf(array, index));
+  if (missing === undefined) return;
+  const first = firstIndex(array);
+  throw noTask(job, missing, first, first + taskCount(array) - 1);
+}
+
+export function noTask(job: string, index: number, first: number, last: number): CliError {
+  const has = first === last ? `Its only task is ${first}.` : `Its tasks are ${first}-${last}.`;
+  return new CliError('selector.none', `Job ${job} has no task ${index}. ${has}`, `See: writ status ${job}`);
 }

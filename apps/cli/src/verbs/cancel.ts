@@ -4,6 +4,7 @@ import { EXIT } from '../exit-codes.ts';
 import { openJob } from '../job/finish-job.ts';
 import { confirm } from '../read/ask.ts';
 import { isGiven, textOption } from '../read/read-options.ts';
+import { requireTasks } from '../read/read-tasks.ts';
 import { resolveJob } from '../read/resolve-job.ts';
 import { openSession } from '../session/open-session.ts';
 import { shellWords } from '../show/printable.ts';
@@ -14,6 +15,7 @@ export async function cancel(call: Call): Promise<number> {
   await using session = await openSession(surroundings, { context: textOption(options, 'context') });
   const { job, tasks } = await resolveJob(session, args[0], args[1]);
   const verified = await openJob(session, job);
+  requireTasks(job, verified.order.order.array, tasks);
   const before = await session.client.readJob(job);
   const what = tasks === null ? `job ${job}` : `${tasks.length} tasks of job ${job}`;
   if (

@@ -7,9 +7,10 @@ import { makeReceived, setRef } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
-import { openJob } from '../job/finish-job.ts';
+import { noResult, openJob } from '../job/finish-job.ts';
 import { taskResult } from '../job/result-document.ts';
 import { isGiven, textOption } from '../read/read-options.ts';
+import { requireTasks } from '../read/read-tasks.ts';
 import { resolveJob } from '../read/resolve-job.ts';
 import { openSession, type Session } from '../session/open-session.ts';
 
@@ -21,13 +22,18 @@ export async function get(call: Call): Promise<number> {
   const stop = new AbortController();
   using _interrupts = surroundings.onInterrupt(() => stop.abort());
   const verified = await openJob(session, job);
+  requireTasks(job, verified.order.order.array, tasks);
   const results: VerifiedResult[] = [];
   for await (const result of readResults(session.client, verified)) {
     if (tasks === null || tasks.includes(result.index)) results.push(result);
   }
   results.sort((a, b) => a.index - b.index);
-  if (results.length === 0)
-    throw new CliError('job.unfinished', `Job ${job} has no result yet.`, `writ wait ${job}`);
+  if (results.length === 0) {
+    const view = await session.client.readJob(job);
+    throw view.ended === null
+      ? new CliError('job.unfinished', `Job ${job} has no result yet.`, `writ wait ${job}`)
+      : noResult(view, tasks?.length ?? view.tasks);
+  }
   const folder = path.resolve(surroundings.cwd, textOption(options, 'dir') ?? '.');
   const isArray = verified.order.order.array.is !== 'one';
   const files: string[] = [];

@@ -6,6 +6,7 @@ import { openJob } from '../job/finish-job.ts';
 import { LogStream, withoutReports, writeTo } from '../job/log-stream.ts';
 import { watchJob } from '../job/watch-job.ts';
 import { isGiven, textOption } from '../read/read-options.ts';
+import { requireTasks } from '../read/read-tasks.ts';
 import { resolveJob } from '../read/resolve-job.ts';
 import { openSession, type Session } from '../session/open-session.ts';
 
@@ -21,6 +22,7 @@ export async function logs(call: Call): Promise<number> {
   using _interrupts = surroundings.onInterrupt(() => stop.abort());
   const verified = await openJob(session, job);
   const { array } = verified.order.order;
+  requireTasks(job, array, tasks);
   const indexes = tasks ?? Array.from({ length: taskCount(array) }, (_none, at) => firstIndex(array) + at);
   const streams = new Map(indexes.map((index) => [index, openStreams(call, session, job, index)]));
   if (isGiven(options, 'follow')) {

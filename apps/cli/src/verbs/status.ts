@@ -4,6 +4,7 @@ import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { explainBecause } from '../explain/explain-error.ts';
 import { textOption } from '../read/read-options.ts';
+import { noTask } from '../read/read-tasks.ts';
 import { resolveJob } from '../read/resolve-job.ts';
 import { openSession, type Session } from '../session/open-session.ts';
 import { printable, shellWords } from '../show/printable.ts';
@@ -73,6 +74,8 @@ async function showJob(
     if (wanted === null || wanted.includes(task.index)) tasks.push(task);
     if (tasks.length >= most) break;
   }
+  const missing = wanted?.find((index) => !tasks.some((task) => task.index === index));
+  if (missing !== undefined) throw noTask(id, missing, job.firstIndex, job.firstIndex + job.tasks - 1);
   output.answer({
     value: { job, tasks },
     ids: tasks.map(({ index }) => `${id}.${index}`),
