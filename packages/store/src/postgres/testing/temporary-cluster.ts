@@ -21,6 +21,8 @@ export interface TemporaryCluster {
   start(): Promise<void>;
   /** `fast`: as an operator stops it. `kill`: it and all its processes are killed with SIGKILL. */
   stop(how: 'fast' | 'kill'): Promise<void>;
+  /** Of the account that it runs as: files that it reads must be its own. */
+  own(file: string): void;
   /** Lines for postgresql.conf; they count from the next start on. */
   set(lines: string): Promise<void>;
   remove(): Promise<void>;
@@ -28,7 +30,8 @@ export interface TemporaryCluster {
 
 const run = promisify(execFile);
 
-export async function temporaryCluster(): Promise<TemporaryCluster> {
+/** With a `port` it listens on 127.0.0.1 too. */
+export async function temporaryCluster(port?: number): Promise<TemporaryCluster> {
   const account = await accountOf();
   // The path of a socket has room for 107 letters.
   const folder = mkdtempSync(join(tmpdir(), 'writ-pg-'));
@@ -50,7 +53,7 @@ export async function temporaryCluster(): Promise<TemporaryCluster> {
       await cluster.query('postgres', `create database ${name} encoding 'UTF8' template template0`);
     },
     async query(database, statement) {
-      const client = new pg.Client({ host: folder, user: 'writ', database, ssl: false });
+      const client = new pg.Client({ host: folder, port: port ?? 5432, user: 'writ', database, ssl: false });
       client.on('error', () => undefined);
       await client.connect();
       try {
@@ -83,6 +86,9 @@ export async function temporaryCluster(): Promise<TemporaryCluster> {
       for (const pid of family) killQuietly(pid);
       await ended;
     },
+    own: (file) => {
+      if (account.uid !== null) chownSync(file, account.uid, account.gid);
+    },
     set: (lines) => appendFile(join(data, 'postgresql.conf'), `${lines}\n`),
     async remove() {
       await cluster.stop('fast');
@@ -96,7 +102,7 @@ export async function temporaryCluster(): Promise<TemporaryCluster> {
       as,
     );
     await cluster.set(
-      `listen_addresses = ''\nunix_socket_directories = '${folder}'\nfsync = on\nmax_connections = 60\nshared_buffers = 32MB`,
+      `listen_addresses = '${port === undefined ? '' : '127.0.0.1'}'\nport = ${port ?? 5432}\nunix_socket_directories = '${folder}'\nfsync = on\nmax_connections = 60\nshared_buffers = 32MB`,
     );
     await cluster.start();
   } catch (cause) {
