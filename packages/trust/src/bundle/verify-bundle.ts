@@ -101,9 +101,8 @@ function openBundledReceipt(
 ): VerifiedReceipt {
   const [agent, receipt] = openByAnyAgent(entry.receipt, sets, agents);
   heldSetAt(sets, receipt.predicate.set);
+  // One removed as compromised has no admission any more.
   const removed = findRemoval(sets, agent.identity);
-  if (removed?.is === 'compromised')
-    throw new TrustError('verify.agent_compromised', `the agent ${agent.name} was removed as compromised`);
   if (removed?.is === 'retired' && receipt.predicate.ended > removed.since)
     throw new TrustError('verify.agent_retired', `the agent ${agent.name} had been removed by then`);
   const isCountersigned = entry.received !== null && judgeCountersignature(entry.received, receipt, sets);

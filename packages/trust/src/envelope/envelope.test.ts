@@ -134,6 +134,24 @@ test('the free bits of base64 do not pass', () => {
     () => openEnvelope({ ...sealed.envelope, payload: `${payload}====` }, opening),
     code('envelope.malformed'),
   );
+  const bytes = new TextEncoder().encode('{"a":1}');
+  const respelled = encodeBase64(bytes).replace(/.==$/, (end) => `${end === 'Q==' ? 'R' : 'f'}==`);
+  assert.notEqual(respelled, encodeBase64(bytes));
+  assert.throws(
+    () => openEnvelope({ ...sealed.envelope, payload: respelled }, opening),
+    code('envelope.malformed'),
+  );
+});
+
+test('more signatures than anybody asks for, and more bytes, are refused before they cost anything', () => {
+  const signatures = Array.from({ length: 17 }, () => sealed.envelope.signatures[0]!);
+  assert.throws(() => openEnvelope({ ...sealed.envelope, signatures }, opening), code('envelope.malformed'));
+  const size = decodeBase64(sealed.envelope.payload)!.length;
+  openEnvelope(sealed.envelope, { ...opening, maxBytes: size });
+  assert.throws(
+    () => openEnvelope(sealed.envelope, { ...opening, maxBytes: size - 8 }),
+    code('envelope.malformed'),
+  );
 });
 
 test('any value at all is refused with a code', () => {
