@@ -84,7 +84,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
   if (machineFile.machineId !== machine.machineId)
     throw new AgentError(
       'agent.moved',
-      `${folder} was made on another machine: a copy does not start. Join this machine by itself (writ agent forget, writ join), or tell that it moved (writ agent moved).`,
+      `${folder} was made on another machine: a copy does not start. Remove the folder and join this machine by itself: writ join.`,
     );
   const identity = await readIdentity(folder);
   if (!identity)

@@ -25,7 +25,7 @@ const REFUSALS = {
   ],
   identity_taken: [
     'admission.identity_taken',
-    'This identity key was admitted before, otherwise. Make a new one (writ agent forget).',
+    'This identity key was admitted before, otherwise. Join with a new one: in another folder (--dir).',
   ],
   supersedes_unknown: [
     'admission.supersedes_unknown',

@@ -224,7 +224,7 @@ async function checkFolder(folder: string, cluster: string): Promise<void> {
   if (machine && machine.cluster !== cluster)
     throw new AgentError(
       'join.other_cluster',
-      `${folder} belongs to an agent of another cluster. Use another folder (--dir), or give that membership up first: writ agent forget.`,
+      `${folder} belongs to an agent of another cluster. Use another folder (--dir), or remove this one first.`,
     );
 }
 

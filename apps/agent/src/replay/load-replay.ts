@@ -135,6 +135,6 @@ async function endsWithNewline(path: string): Promise<boolean> {
 function damaged(path: string, why: string): AgentError {
   return new AgentError(
     'record.damaged',
-    `${path} is damaged: ${why}. A machine that does not remember what it started must join again with a new identity: writ agent forget, then writ join.`,
+    `${path} is damaged: ${why}. A machine that does not remember what it started needs a new identity: remove the folder, then writ join.`,
   );
 }

@@ -207,7 +207,7 @@ async function load(path: string, bootId: string | null): Promise<Loaded> {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     throw new AgentError(
       'agent.state_damaged',
-      `${path} is missing: this machine no longer remembers what it started. Join again with a new identity: writ agent forget, then writ join.`,
+      `${path} is missing: this machine no longer remembers what it started. It needs a new identity: remove the folder, then writ join.`,
       { cause },
     );
   }
