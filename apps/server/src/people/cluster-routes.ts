@@ -9,7 +9,7 @@ import {
   type TrustView,
 } from '@writ/contract';
 import type { FastifyInstance } from 'fastify';
-import { ServerError } from '../server-error.ts';
+import { ServerError, StartError } from '../server-error.ts';
 import { byOf, type PeopleParts } from './people-parts.ts';
 import { setOf } from './set-of.ts';
 
@@ -46,7 +46,14 @@ export function addClusterRoutes(app: FastifyInstance, parts: PeopleParts): void
           [{ pointer: '/set', detail: 'set.authority_missing' }],
         );
       await cluster.claim(set, parts.serverName, byOf(request.caller, clock));
-      await parts.claimed();
+      try {
+        await parts.claimed();
+      } catch (error) {
+        if (!(error instanceof StartError)) throw error;
+        throw new ServerError('conflict.state', error.message, [{ pointer: '', detail: error.code }], {
+          cause: error,
+        });
+      }
       return view();
     },
   );
