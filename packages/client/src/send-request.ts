@@ -6,6 +6,8 @@ export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 export interface Server {
   /** Where the API is, without a path: `https://ana-pc.local:7410`, or `http://writ` behind a `fetch` over a socket. */
   readonly url: string;
+  /** What messages call it, where `url` says nothing to a person. */
+  readonly shownAs?: string | undefined;
   readonly fetch: Fetch;
   /** API token (`writ_…`). Not needed over the administrator's socket. */
   readonly token?: string | undefined;
@@ -112,7 +114,7 @@ function unreachable(server: Server, error: unknown, signal: AbortSignal | undef
   }
   return new ClientError(
     'server.unreachable',
-    `Nothing answers at ${server.url}: ${reason.message || String(code)}`,
+    `Nothing answers at ${server.shownAs ?? server.url}: ${reason.message || String(code)}`,
     {
       cause: error,
     },

@@ -97,7 +97,7 @@ export async function openSession({ settings, now }: Surroundings, wish: Session
     };
     return new Session(people, context, sets, () => ({
       opened,
-      client: connect({ url: 'http://writ', fetch: opened.fetch }),
+      client: connect({ url: 'http://writ', shownAs: reach.state, fetch: opened.fetch }),
     }));
   }
   const token =
