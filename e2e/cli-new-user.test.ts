@@ -247,6 +247,17 @@ describe('somebody new', { timeout: 600_000 }, () => {
   test('reaches the server over TLS with a token, with pins that came another way', async () => {
     const shown = await json('status', ['status']);
     const [address] = shown['peopleAddresses'] as string[];
+    const other = join(root, 'other');
+    const port = String(address).split(':')[1] ?? '';
+    const busy = await openShell(join(root, 'cai')).writ([
+      ...['up', '--dir', other, '--host', '127.0.0.1', '--port', port, '--agent-port', '0'],
+    ]);
+    assert.equal(busy.exitCode, 1);
+    assert.match(
+      busy.stderr,
+      new RegExp(`Another program listens on 127\\.0\\.0\\.1 port ${port}\\. .*--port`),
+    );
+    await ana.writ(['down', '--dir', other]);
     const token = await json('token-create', ['token', 'create', 'laptop', '--role', 'administrator']);
     const trust = join(work, 'trust.json');
     writeFileSync(trust, JSON.stringify(await json('context-export', ['context', 'export'])));
@@ -288,7 +299,9 @@ describe('somebody new', { timeout: 600_000 }, () => {
     assert.equal((await ana.writ(['wait', 'zzz'])).exitCode, 125);
     const down = await json('down', ['down', '--dir', state]);
     assert.deepEqual(down['stopped'], ['agent', 'server']);
-    assert.equal((await ana.writ(['status'])).exitCode, 6);
+    const away = await ana.writ(['status']);
+    assert.equal(away.exitCode, 6);
+    assert.ok(away.stderr.includes(`Nothing answers at ${state}: `), away.stderr);
     assert.equal((await run('--', 'true')).exitCode, 125);
     assert.deepEqual((await json('down', ['down', '--dir', state]))['stopped'], []);
     assert.equal(

@@ -13,7 +13,6 @@ export const CLI_CODES = {
   'up.not_running': 'Nothing runs here',
   'up.still_running': 'A program was asked to stop and did not',
   'listen.port_busy': 'Another program uses the port',
-  'join.refused': 'This machine was not taken into the cluster',
   'verify.failed': 'The bundle does not verify',
   'verify.anchor_unknown': 'The bundle is consistent, but its cluster is unknown here',
   'job.unfinished': 'The job has not ended',

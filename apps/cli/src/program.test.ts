@@ -90,6 +90,17 @@ describe('a wrong command line', () => {
     assert.match((await type('run', '--', '')).err, /empty word\. \[usage\.argument\]/);
   });
 
+  test('says what to do with an invite that is none', async () => {
+    const { exit, err } = await type('join', 'writ1-abc');
+    assert.equal(exit, 1);
+    assert.match(err, /\[invite\.malformed\]\n {2}→ Make a new one: writ invite\./);
+    assert.match(
+      (await type('invite', '--address', 'host')).err,
+      /--address host is not host:port\. \[usage\.option\]/,
+    );
+    assert.match((await type('invite', '--queue', 'A b')).err, /is not the name of a queue/);
+  });
+
   test('names the file that cannot be read, and why', async () => {
     for (const [args, words] of [
       [['verify', 'missing'], /missing cannot be read: there is no such file\. \[selector\.none\]\n {2}→ /],

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { API_CODES, END_REASONS, REFUSAL_CODES } from '@writ/contract';
 import { CLIENT_CODES } from '@writ/client';
 import { CLI_CODES } from './cli-error.ts';
+import { COMMANDS } from './commands.ts';
 import { compose } from './compose.ts';
+import { JOINS } from './explain/explain-error.ts';
 import { makeProgram } from './program.ts';
 import { cliReference, errorReference } from './reference.ts';
 
@@ -33,6 +35,28 @@ test('docs/cli.md has every command and every flag that the program itself takes
   assert.ok(flags > 100, `only ${flags} flags were compared`);
 });
 
+test('no message names a command that does not exist', () => {
+  const root = new URL('../../../', import.meta.url);
+  const nouns = COMMANDS.filter(({ name }) => name.includes(' ')).map(({ name }) => name.split(' ')[0]);
+  const named = new RegExp(`\\bwrit (${[...new Set(nouns)].join('|')}|signer) ([a-z]+)`, 'g');
+  let seen = 0;
+  for (const folder of ['apps/agent/src', 'apps/cli/src', 'apps/server/src', 'packages']) {
+    for (const file of readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
+      const text = readFileSync(new URL(`${folder}/${file}`, root), 'utf8');
+      for (const [all, noun, verb] of text.matchAll(named)) {
+        if (verb === 'of') continue; // “a writ server of this version”
+        seen += 1;
+        assert.ok(
+          COMMANDS.some(({ name }) => name === `${noun} ${verb}`),
+          `${folder}/${file}: ${all}`,
+        );
+      }
+    }
+  }
+  assert.ok(seen > 20, `only ${seen} were compared`);
+});
+
 test('docs/errors.md has a line for every code', () => {
   const page = read('errors.md');
   const codes = [
@@ -40,6 +64,7 @@ test('docs/errors.md has a line for every code', () => {
     ...REFUSAL_CODES,
     ...END_REASONS,
     ...Object.keys(CLIENT_CODES),
+    ...Object.keys(JOINS),
     ...Object.keys(CLI_CODES),
   ];
   for (const code of codes)

@@ -4,7 +4,7 @@ import { CLI_CODES } from './cli-error.ts';
 import { type CommandSpec, EVERYWHERE, REMOTE } from './command-spec.ts';
 import { COMMANDS } from './commands.ts';
 import { ENDS } from './explain/explain-end.ts';
-import { API_NEXT, CLIENT_NEXT } from './explain/explain-error.ts';
+import { API_NEXT, CLIENT_NEXT, JOINS } from './explain/explain-error.ts';
 import { REFUSALS } from './explain/explain-refusal.ts';
 
 const CLI_HEAD = `# The command line
@@ -92,6 +92,10 @@ export function errorReference(): string {
       Object.entries(CLIENT_CODES).map(
         ([code, what]) => `- \`${code}\`: ${what}. → ${CLIENT_NEXT[code as ClientCode]}`,
       ),
+    ],
+    [
+      'When a machine joins',
+      Object.entries(JOINS).map(([code, { what, next }]) => `- \`${code}\`: ${what} → ${next}`),
     ],
     ['The command line', Object.entries(CLI_CODES).map(([code, what]) => `- \`${code}\`: ${what}.`)],
   ];

@@ -1,4 +1,5 @@
 import { API_CODES, type ApiCode, type EndReason, REFUSAL_CODES, type RefusalCode } from '@writ/contract';
+import type { AgentErrorCode } from '@writ/agent';
 import { type ClientCode, ClientError } from '@writ/client';
 import { TrustError } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
@@ -47,7 +48,8 @@ export const API_NEXT: Record<ApiCode, string> = {
 
 /** What to do next, by what this side found. */
 export const CLIENT_NEXT: Record<ClientCode, string> = {
-  'server.unreachable': 'Is it running? On its machine: writ up. Another server: writ context list.',
+  'server.unreachable':
+    'Is it running? On its machine: writ up, with the --dir that it had. Another server: writ context list.',
   'server.not_ours':
     'Compare address and cluster: writ context list. Do not go on until you know who answers there.',
   'answer.malformed': 'Are program and server of the same version? Compare: writ status.',
@@ -76,6 +78,34 @@ export const CLIENT_NEXT: Record<ClientCode, string> = {
   'context.taken': 'Choose another name.',
 };
 
+const asked = 'Ask whoever made the invite, and do not join before you know why.';
+const version = 'Are program and server of the same version?';
+
+/** What a machine that joins finds. */
+export const JOINS: Record<JoinCode, { readonly what: string; readonly next: string }> = {
+  'invite.malformed': { what: 'What was given is not an invite.', next: 'Make a new one: writ invite.' },
+  'invite.expired': { what: 'The invite is over, or not yet.', next: 'Make a new one: writ invite.' },
+  'join.no_answer': {
+    what: 'No address of the invite answers.',
+    next: 'Is the server running, and can this machine reach that address?',
+  },
+  'join.refused': {
+    what: 'The server does not take this machine.',
+    next: 'Make a new invite: writ invite; or choose another name: --name.',
+  },
+  'join.other_cluster': {
+    what: 'The folder belongs to an agent of another cluster.',
+    next: 'Choose another folder: --dir.',
+  },
+  'join.server_wrong': { what: 'The server does not prove that it is the one of the invite.', next: asked },
+  'join.set_wrong': { what: 'The signer sets do not follow from the one of the invite.', next: asked },
+  'join.invite_wrong': { what: 'The invite does not count.', next: 'Make a new one: writ invite.' },
+  'join.certificate_wrong': { what: 'The certificate is not the one that was asked for.', next: version },
+  'join.answer_malformed': { what: 'The server answers in another shape.', next: version },
+};
+
+type JoinCode = Extract<AgentErrorCode, `join.${string}`> | 'invite.malformed' | 'invite.expired';
+
 /** One explanation for every code that can end an attempt. */
 export function explainBecause(because: EndReason | RefusalCode): Explanation {
   return (
@@ -100,7 +130,7 @@ export function explainError(error: unknown): Explained {
     return {
       code: error.code,
       message: `${capital(error.message)}.`,
-      next: undefined,
+      next: nextOfJoin(error.code),
       ...nothing,
       exit: EXIT.error,
     };
@@ -111,11 +141,14 @@ export function explainError(error: unknown): Explained {
   return {
     code: isSystems ? 'system' : (code ?? 'internal'),
     message,
-    next: undefined,
+    next: nextOfJoin(code),
     ...nothing,
     exit: EXIT.error,
   };
 }
+
+const nextOfJoin = (code: string | undefined): string | undefined =>
+  (JOINS as Record<string, { next: string } | undefined>)[code ?? '']?.next;
 
 const nothing = { quoted: undefined, requestId: undefined, errors: [] };
 

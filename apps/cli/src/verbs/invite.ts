@@ -8,6 +8,9 @@ import { isName } from '../read/is-name.ts';
 import { listOption, textOption } from '../read/read-options.ts';
 import { openSession } from '../session/open-session.ts';
 
+/** As whoever joins reads it. */
+const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/;
+
 /** Made and signed here, from the pins held here. The server gets the public half; addresses decide nothing. */
 export async function invite({ options, output, surroundings }: Call): Promise<number> {
   const name = textOption(options, 'name') ?? null;
@@ -22,10 +25,26 @@ export async function invite({ options, output, surroundings }: Call): Promise<n
     .map((label) => ({ name: label.name, value: label.value ?? '' }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const queues = listOption(options, 'queue');
+  for (const queue of queues) {
+    if (!isName(queue) && queue !== '*')
+      throw new CliError(
+        'usage.option',
+        `--queue ${queue} is not the name of a queue.`,
+        'Use small letters, digits and -.',
+      );
+  }
+  const named = listOption(options, 'address');
+  for (const address of named) {
+    if (!ADDRESS.test(address))
+      throw new CliError(
+        'usage.option',
+        `--address ${address} is not host:port.`,
+        'Write --address host:7411',
+      );
+  }
   await using session = await openSession(surroundings, { context: textOption(options, 'context') });
   const key = await session.key();
   await session.advance(await session.client.readTrust());
-  const named = listOption(options, 'address');
   const addresses = named.length > 0 ? named : (await session.client.readCluster()).agentAddresses;
   if (addresses.length === 0)
     throw new CliError(
