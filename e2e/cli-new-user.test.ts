@@ -80,6 +80,9 @@ describe('somebody new', { timeout: 600_000 }, () => {
     assert.match(ended.stderr, /^err$/m);
     assert.match(ended.stderr, /receipt verified/);
     assert.equal((await run('echo', '-q', '--', '--json')).stdout, '-q -- --json\n');
+    const none = await run('--', './not-sent.sh');
+    assert.equal(none.exitCode, 127);
+    assert.match(none.stderr, /no such command, or not executable\. .* what --in names/);
     assert.equal((await run('--', 'sh', '-c', 'kill -TERM $$')).exitCode, 143);
     assert.equal((await run('--timeout', '1s', '--', 'sleep', '30')).exitCode, 124);
   });
@@ -99,6 +102,13 @@ describe('somebody new', { timeout: 600_000 }, () => {
     assert.equal(first.exitCode, 0, first.stderr);
     assert.match(first.stderr, /sent 1 of 1 inputs/);
     assert.equal(readFileSync(join(work, 'sorted/names.txt'), 'utf8'), 'a\nb\n');
+    mkdirSync(join(work, 'way/sorted/names.txt'), { recursive: true });
+    const inTheWay = await ana.writ(['get', 'last', '--dir', 'way'], { cwd: work });
+    assert.equal(inTheWay.exitCode, 1);
+    assert.match(
+      inTheWay.stderr,
+      /names\.txt is a folder, and a file was asked for there\. \[system\]\n {2}→ /,
+    );
     const second = await run('--in', 'names.txt', '--', 'true');
     assert.doesNotMatch(second.stderr, /sent 1/);
     const got = await json('get', ['get', 'last', '--dir', 'results']);

@@ -4,6 +4,7 @@ import { type ClientCode, ClientError } from '@writ/client';
 import { TrustError } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-codes.ts';
+import { explainSystem } from './explain-system.ts';
 import { ENDS } from './explain-end.ts';
 import { type Explanation, REFUSALS } from './explain-refusal.ts';
 
@@ -138,10 +139,11 @@ export function explainError(error: unknown): Explained {
   const message = error instanceof Error ? error.message : String(error);
   const code = codeOf(error);
   const isSystems = code !== undefined && /^E[A-Z0-9]+$/.test(code);
+  const told = isSystems ? explainSystem(error as NodeJS.ErrnoException) : undefined;
   return {
     code: isSystems ? 'system' : (code ?? 'internal'),
-    message,
-    next: nextOfJoin(code),
+    message: told?.message ?? message,
+    next: told?.next ?? nextOfJoin(code),
     ...nothing,
     exit: EXIT.error,
   };

@@ -209,6 +209,10 @@ function sayEnd(
   for (const task of tasks.filter((candidate) => !isPlainExit(candidate)).slice(0, 5)) {
     for (const line of explainResult(task)) output.note(line);
   }
+  if (tasks.some((task) => isPlainExit(task) && (task.exitCode === 126 || task.exitCode === 127)))
+    output.note(
+      '126 and 127 mostly mean: no such command, or not executable. A job sees the programs of its machine and what --in names.',
+    );
   const failed = tasks.filter((task) => task.exitCode !== 0).length;
   const many = tasks.length > 1;
   const word =
