@@ -73,7 +73,8 @@ export const CLIENT_NEXT: Record<ClientCode, string> = {
   'output.outside': 'Look at the folder; choose another with --dir.',
   'key.missing': 'Copy it from where it is kept, or use the machine that has it.',
   'key.malformed': 'Put it back from a copy.',
-  'file.mode': 'Do what the message says when you know that nobody read it.',
+  'file.mode':
+    'Use the account that it belongs to, or give it to this one alone (chown, chmod 600) when you know that nobody else read it.',
   'file.malformed': 'Put it back from a copy, or move it away.',
   'context.missing': 'Start a cluster here: writ up. Or name one: writ context add.',
   'context.taken': 'Choose another name.',

@@ -216,6 +216,20 @@ describe("a person's folder", () => {
     await assert.rejects(people.readKey(person), refusedWith('file.mode'));
   });
 
+  test('is said to be of another account where that is why it cannot be read', async () => {
+    const folder = fresh();
+    const file = join(folder, 'contexts.json');
+    writeFileSync(file, '{}', { mode: 0o000 });
+    chmodSync(folder, 0o755);
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(65_534); // root reads everything
+    try {
+      await assert.rejects(readPrivateFile(file), /This account may not read .*contexts\.json/);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+  });
+
   test('refuses a key whose parts do not belong together', async () => {
     const people = new PeopleFolder(join(fresh(), 'writ'));
     const random = (bytes: Uint8Array<ArrayBuffer>): unknown => crypto.getRandomValues(bytes);

@@ -11,6 +11,12 @@ export async function readPrivateFile(file: string): Promise<string | undefined>
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'EACCES')
+      throw new ClientError(
+        'file.mode',
+        `This account may not read ${file}: it, or a folder above it, belongs to another.`,
+        { cause: error },
+      );
     throw new ClientError('file.malformed', `${file} cannot be opened (${code ?? ''}).`, { cause: error });
   }
   await using opened = handle;
