@@ -260,7 +260,15 @@ describe('somebody new', { timeout: 600_000 }, () => {
     const other = join(root, 'other');
     const port = String(address).split(':')[1] ?? '';
     const busy = await openShell(join(root, 'cai')).writ([
-      ...['up', '--dir', other, '--host', '127.0.0.1', '--port', port, '--agent-port', '0'],
+      'up',
+      '--dir',
+      other,
+      '--host',
+      '127.0.0.1',
+      '--port',
+      port,
+      '--agent-port',
+      '0',
     ]);
     assert.equal(busy.exitCode, 1);
     assert.match(

@@ -21,6 +21,7 @@ export function explainSystem(
         message: `The disk of ${place} is full.`,
         next: 'Make room, or choose another folder with --dir.',
       };
+    case undefined:
     default:
       return undefined;
   }

@@ -8,6 +8,7 @@ export function whyUnread({ code, message }: NodeJS.ErrnoException): string {
     case 'EACCES':
     case 'EPERM':
       return 'this account may not read it';
+    case undefined:
     default:
       return code ?? message;
   }

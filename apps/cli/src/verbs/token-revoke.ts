@@ -6,10 +6,11 @@ import { textOption } from '../read/read-options.ts';
 import { openSession } from '../session/open-session.ts';
 
 const idCheck = check(Id);
+const isId = (text: string): boolean => idCheck.is(text);
 
 export async function tokenRevoke({ args, options, output, surroundings }: Call): Promise<number> {
   const [id = ''] = args;
-  if (!idCheck.is(id))
+  if (!isId(id))
     throw new CliError('selector.none', `“${id}” is not the id of a token.`, 'See: writ token list');
   await using session = await openSession(surroundings, { context: textOption(options, 'context') });
   await session.client.revokeToken(id);
