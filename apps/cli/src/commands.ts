@@ -40,6 +40,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['--agent-port <number>', 'port for agents (the one from before, else 7411; 0: any free one at first)'],
       ['--host <address>', 'address to listen on (all of them)'],
       ['--name <name>', "name of server and agent (the host's name)"],
+      [
+        '--database <url>',
+        'postgres://… to keep records in, or @FILE that has it (SQLite in the state folder)',
+      ],
       ['--slots <number>', 'how many jobs the agent runs at once (one for each core)'],
       ['--no-agent', 'a server only'],
       ['--bare', 'also offer jobs no isolation: only for machines that run nothing but your own orders'],
@@ -209,6 +213,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['--agent-port <number>', 'port for agents (the one from before, else 7411; 0: any free one at first)'],
       ['--host <address>', 'address to listen on (all of them)'],
       ['--name <name>', "name of the server (the host's name)"],
+      [
+        '--database <url>',
+        'postgres://… to keep records in, or @FILE that has it (SQLite in the state folder)',
+      ],
     ],
     example: 'writ server run',
     load: async () => (await import('./verbs/server-run.ts')).serverRun,

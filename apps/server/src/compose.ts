@@ -8,6 +8,7 @@ import { admitWith } from './admit.ts';
 import { giveLeafWith } from './certificates/give-leaf.ts';
 import { hostNames, serverNameOf } from './certificates/host-names.ts';
 import { keepCertificates } from './certificates/keep-certificates.ts';
+import { chooseDatabase } from './choose-database.ts';
 import type { Clock } from './clock.ts';
 import { openCluster } from './cluster.ts';
 import { readMachine } from './config/read-machine.ts';
@@ -83,7 +84,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     closing.push(() => hold.release());
     const certificates = await keepCertificates(paths, clock, randomBytes);
     closing.push(async () => await certificates.kept);
-    const store = await openStore({ file: paths.database });
+    const store = await openStore(chooseDatabase(options.database, paths));
     closing.push(async () => await store.close());
 
     const cluster = await openCluster(store);
@@ -331,6 +332,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     log('note', 'server.started', {
       socket: at.socket,
       state: paths.folder,
+      database: store.database,
       isClaimed: cluster.record() !== null,
     });
 

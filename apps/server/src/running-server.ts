@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly name?: string;
   /** Further names and addresses for the server's certificate. */
   readonly hostNames?: readonly string[];
+  /** `postgres://…`; left out: what the file `server/database-url` names, else SQLite in the state folder. */
+  readonly database?: string;
   readonly leaseSeconds?: number;
   /** After so long without a word from an agent its link is closed. */
   readonly silenceSeconds?: number;

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export interface StatePaths {
   readonly folder: string;
   readonly database: string;
+  /** Names a PostgreSQL, with its password: `postgres://…`. */
+  readonly databaseUrl: string;
   readonly files: string;
   readonly logs: string;
   readonly authority: string;
@@ -17,6 +19,7 @@ export function statePaths(state: string): StatePaths {
   return {
     folder,
     database: join(folder, 'writ.db'),
+    databaseUrl: join(folder, 'database-url'),
     files: join(folder, 'files'),
     logs: join(folder, 'logs'),
     authority: join(folder, 'authority'),

@@ -1,3 +1,3 @@
 export * from './store-error.ts';
 export type * from './store.ts';
-export { openStore } from './open-store.ts';
+export { openStore, type OpenStoreAsked } from './open-store.ts';

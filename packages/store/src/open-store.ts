@@ -4,11 +4,6 @@ import { fileStore } from './files/file-store.ts';
 import { jobStore } from './jobs/job-store.ts';
 import { leaseStore } from './leases/lease-store.ts';
 import { migrate } from './migrate.ts';
-import { describePostgres } from './postgres/describe-postgres.ts';
-import { makeSchema } from './postgres/make-schema.ts';
-import { openPostgres } from './postgres/open-postgres.ts';
-import { postgresWords } from './postgres/postgres-words.ts';
-import { readDatabaseUrl } from './postgres/read-database-url.ts';
 import { describeSqlite } from './sqlite/describe-sqlite.ts';
 import { openSqlite } from './sqlite/open-sqlite.ts';
 import { sqliteWords } from './sqlite/sqlite-words.ts';
@@ -48,7 +43,7 @@ export async function openStore(asked: OpenStoreAsked): Promise<Store> {
   } catch (cause) {
     for (const connection of open) await connection.destroy();
     if (cause instanceof StoreError) throw cause;
-    const what = 'file' in asked ? asked.file : readDatabaseUrl(asked.url).name;
+    const what = 'file' in asked ? asked.file : 'This PostgreSQL';
     throw new StoreError(
       'store.cannot_open',
       `${what} cannot be opened as a database of Writ: ${String(cause)}`,
@@ -67,18 +62,14 @@ async function openFile({ file }: FileAsked, opened: Opened): Promise<Store> {
   return compose(writer, reader, sqliteWords, await describeSqlite(writer));
 }
 
-async function openServer(asked: PostgresAsked, opened: Opened): Promise<Store> {
-  const address = readDatabaseUrl(asked.url);
-  const patience = { wait: asked.wait, milliseconds: asked.patienceMs ?? PATIENCE_MS };
-  const words = postgresWords(asked.wait);
-  const first = opened(openPostgres(address, 'migrate', patience));
-  await describePostgres(first);
-  await makeSchema(first);
-  await migrate(first as unknown as Kysely<never>, words);
-  await first.destroy();
-  const writer = opened(openPostgres(address, 'write', patience));
-  const reader = opened(openPostgres(address, 'read', patience));
-  return compose(writer, reader, words, await describePostgres(writer));
+async function openServer(
+  { url, wait, patienceMs = PATIENCE_MS }: PostgresAsked,
+  opened: Opened,
+): Promise<Store> {
+  // Whoever keeps his records in a file does not read the driver.
+  const { connectPostgres } = await import('./postgres/connect-postgres.ts');
+  const connected = await connectPostgres(url, { wait, milliseconds: patienceMs }, opened);
+  return compose(connected.writer, connected.reader, connected.words, connected.database);
 }
 
 function compose(writer: Kysely<Tables>, reader: Kysely<Tables>, words: SqlWords, database: string): Store {

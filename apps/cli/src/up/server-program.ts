@@ -1,6 +1,7 @@
 import { chownSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { programLine, takeUidBlock } from '@writ/agent/start';
+import { nameDatabase } from './name-database.ts';
 import type { Places } from './places.ts';
 
 export interface ServerWish {
@@ -8,6 +9,8 @@ export interface ServerWish {
   readonly agentPort: number | undefined;
   readonly host: string | undefined;
   readonly name: string;
+  /** `postgres://…`; undefined: as before. */
+  readonly database?: string | undefined;
 }
 
 /** The server knows its folder as `server` in a state folder. Of that one it sees nothing else. */
@@ -22,6 +25,7 @@ export function serverProgram(
   mkdirSync(places.server, { recursive: true, mode: 0o700 });
   const uid = places.isRoot ? takeUidBlock(places.server) : null;
   if (uid !== null) chownSync(places.server, uid, uid);
+  const binds = nameDatabase(places, wish.database, uid);
   const { argv, isWalled } = programLine({
     node: places.node,
     app: places.entries.app,
@@ -39,7 +43,7 @@ export function serverProgram(
       ...(wish.agentPort === undefined ? [] : ['--agent-port', String(wish.agentPort)]),
       ...(wish.host === undefined ? [] : ['--host', wish.host]),
     ],
-    binds: [{ from: places.server, to: seenAs, writable: true }],
+    binds: [{ from: places.server, to: seenAs, writable: true }, ...binds],
     diesWithParent,
     statusDescriptor: null,
   });

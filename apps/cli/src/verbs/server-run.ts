@@ -5,6 +5,7 @@ import { parseWhole } from '../show/quantities.ts';
 import { nameOf } from '../up/name-of.ts';
 import { onStopSignals } from '../up/on-stop-signals.ts';
 import { placesIn } from '../up/places.ts';
+import { readDatabase } from '../up/read-database.ts';
 import { serverProgram } from '../up/server-program.ts';
 import { runForeground } from '../up/run-foreground.ts';
 import { stateFolder } from './up.ts';
@@ -21,6 +22,7 @@ export async function serverRun(call: Call): Promise<number> {
     port: number('port', '--port'),
     agentPort: number('agentPort', '--agent-port'),
     host: textOption(options, 'host'),
+    database: readDatabase(call),
   };
   const running = runForeground(serverProgram(places, wish, true).argv, {
     PATH: surroundings.settings.toolPath,

@@ -8,6 +8,7 @@ import type { UpWish } from '../up/bring-cluster-up.ts';
 import { launchServer } from '../up/launch-server.ts';
 import { nameOf } from '../up/name-of.ts';
 import { type Places, placesIn } from '../up/places.ts';
+import { readDatabase } from '../up/read-database.ts';
 import { VERSION } from '../version.ts';
 
 /** One server, one person, one agent on this machine; again: what runs. */
@@ -24,7 +25,8 @@ export async function up(call: Call): Promise<number> {
   return EXIT.ok;
 }
 
-async function readUpWish({ options, surroundings }: Call): Promise<UpWish> {
+async function readUpWish(call: Call): Promise<UpWish> {
+  const { options, surroundings } = call;
   const number = (name: string, flag: string, least: number, most: number): number | undefined => {
     const text = textOption(options, name);
     return text === undefined ? undefined : parseWhole(text, flag, least, most);
@@ -44,6 +46,7 @@ async function readUpWish({ options, surroundings }: Call): Promise<UpWish> {
       port: number('port', '--port', 0, 65_535),
       agentPort: number('agentPort', '--agent-port', 0, 65_535),
       host: textOption(options, 'host'),
+      database: readDatabase(call),
     },
     slots: number('slots', '--slots', 1, 62),
     isWithAgent: options['agent'] !== false,

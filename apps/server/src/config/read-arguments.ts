@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { ServerOptions } from '../running-server.ts';
 import { StartError } from '../server-error.ts';
 
-/** `--state D [--port N] [--agent-port N] [--host H] [--name N] [--host-name H …] [--lease-seconds S]` */
+/** `--state D [--port N] [--agent-port N] [--host H] [--name N] [--host-name H …] [--database URL] [--lease-seconds S]` */
 export function readArguments(argv: readonly string[]): ServerOptions {
   const text = { type: 'string' } as const;
   let values: ReturnType<typeof parse>['values'];
@@ -20,6 +20,7 @@ export function readArguments(argv: readonly string[]): ServerOptions {
     host,
     name,
     'host-name': hostNames,
+    database,
     'lease-seconds': lease,
   } = values;
   const faults: string[] = [];
@@ -46,6 +47,7 @@ export function readArguments(argv: readonly string[]): ServerOptions {
     ...(host !== undefined && { host }),
     ...(name !== undefined && { name }),
     ...(hostNames !== undefined && { hostNames }),
+    ...(database !== undefined && { database }),
     ...(leaseSeconds !== undefined && { leaseSeconds }),
   };
 
@@ -60,6 +62,7 @@ export function readArguments(argv: readonly string[]): ServerOptions {
         host: text,
         name: text,
         'host-name': { type: 'string', multiple: true },
+        database: text,
         'lease-seconds': text,
       },
     });

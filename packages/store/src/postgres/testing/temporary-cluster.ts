@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync, readdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readdirSync } from 'node:fs';
 import { appendFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +36,8 @@ export async function temporaryCluster(port?: number): Promise<TemporaryCluster>
   // The path of a socket has room for 107 letters.
   const folder = mkdtempSync(join(tmpdir(), 'writ-pg-'));
   if (account.uid !== null) chownSync(folder, account.uid, account.gid);
+  // Others may connect.
+  chmodSync(folder, 0o755);
   const data = join(folder, 'data');
   const programs = newestPrograms();
   const as = {
