@@ -111,6 +111,8 @@ describe('a wrong command line', () => {
       ],
     ] as const)
       assert.match((await type(...args)).err, words);
+    assert.equal((await type('agent', 'ban', 'No Such', '--yes')).exit, 3);
+    assert.match((await type('token', 'create', '')).err, /name of the token is empty/);
     assert.match((await type('token', 'create', 'x', '--expires', '400d')).err, /366 days are the most/);
   });
 

@@ -10,6 +10,8 @@ const MOST_DAYS = 366;
 
 export async function tokenCreate({ args, options, output, surroundings }: Call): Promise<number> {
   const [name = ''] = args;
+  if (name.trim() === '')
+    throw new CliError('usage.argument', 'The name of the token is empty.', 'writ token create ci');
   const role = textOption(options, 'role') ?? 'member';
   if (role !== 'administrator' && role !== 'member')
     throw new CliError('usage.option', `--role ${role} is none.`, 'Write administrator or member.');
