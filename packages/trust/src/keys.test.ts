@@ -4,13 +4,16 @@ import { encodeBase64Url } from '@writ/contract';
 import {
   generateP256,
   isStrongEd25519,
+  keyBytes,
   newSeed,
   p256Signer,
   signerFromSeed,
   verifySignature,
 } from './keys.ts';
 import { random } from './testing/world.ts';
+import { TrustError } from './trust-error.ts';
 
+const code = (expected: string) => (error: unknown) => error instanceof TrustError && error.code === expected;
 const bytes = new TextEncoder().encode('bytes');
 
 test('what a key signs it alone verifies', () => {
@@ -61,6 +64,12 @@ const SMALL_ORDER = [
   'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
 ];
+
+test('a seed of another length and a text that is no key are refused with a code', () => {
+  assert.throws(() => signerFromSeed(new Uint8Array(31)), code('key.malformed'));
+  assert.throws(() => keyBytes('ed25519:*'), code('key.malformed'));
+  assert.ok(!verifySignature('ed25519:*', bytes, new Uint8Array(64)));
+});
 
 test('points of small order and coordinates that are not reduced are no keys', () => {
   for (const point of SMALL_ORDER) {

@@ -146,6 +146,11 @@ describe('who signed', () => {
     const signed = (value: Order, signers: (typeof signer)[]) =>
       seal(PAYLOAD_TYPES.order, value, signers).envelope;
     openOrder(signed(order({ cosigners }), [signer, bob.signer]), ruled);
+    const inAnotherName = [{ person, key: bob.signer.key }];
+    assert.throws(
+      () => openOrder(signed(order({ cosigners: inAnotherName }), [signer, bob.signer]), ruled),
+      code('order.signer_unknown'),
+    );
     assert.throws(() => openOrder(signed(order({}), [signer]), ruled), code('order.cosigner_missing'));
     assert.throws(
       () => openOrder(signed(order({ cosigners }), [signer]), ruled),
@@ -210,6 +215,28 @@ describe('grants', () => {
       checkGrants(openOrder(free.order(changes), free.sets), free.sets);
     });
   }
+  test('who has no grant to order orders nothing', () => {
+    const { nonce: _nonce, ...rest } = sets.newest.set as SignerSet & { nonce?: string };
+    const mute = change({
+      persons: rest.persons.map((one) => ({ ...one, grants: { ...one.grants, order: null } })),
+    });
+    const envelope = signOrder(makeOrder({ ...world, sets: mute }), signer).envelope;
+    assert.throws(() => checkGrants(openOrder(envelope, mute), mute), code('grant.order'));
+  });
+  test('a definition runs for whom it is listed, until it is withdrawn', () => {
+    const definition = sets.newest.digest;
+    const runsOf = (digest: string): Order['runs'] => ({ is: 'definition', digest, parameters: [] });
+    const { sets: two, order } = withBob({}, { definitions: [definition] });
+    checkGrants(openOrder(order({ runs: runsOf(definition) }), two), two);
+    const other = runsOf(`sha256:${'0'.repeat(64)}`);
+    assert.throws(() => checkGrants(openOrder(order({ runs: other }), two), two), code('grant.definition'));
+    const withdrawn = change({ definitionsWithdrawn: [definition] });
+    const envelope = signOrder(
+      makeOrder({ ...world, sets: withdrawn }, { runs: runsOf(definition) }),
+      signer,
+    ).envelope;
+    assert.throws(() => checkGrants(openOrder(envelope, withdrawn), withdrawn), code('grant.definition'));
+  });
   test('a key may have less than its person, and never more', () => {
     const all = ana!.grants.order!;
     for (const [grants, changes, expected] of cases) {
@@ -431,20 +458,21 @@ function commandOf(order: Order) {
 
 test('orders that the shape lets pass and sense does not are refused', () => {
   const digest = `sha256:${'0'.repeat(64)}`;
-  const withFiles = (...paths: string[]): Partial<Order> => ({
+  const withCommand = (changes: Partial<ReturnType<typeof commandOf>>): Partial<Order> => ({
     runs: {
       is: 'command',
       variants: [
         {
           platform: { os: null, arch: null },
-          command: {
-            ...commandOf(makeOrder(world)),
-            inputs: { is: 'list', files: paths.map((path) => ({ path, mode: 'file', digest, size: 0 })) },
-          },
+          command: { ...commandOf(makeOrder(world)), ...changes },
         },
       ],
     },
   });
+  const withFiles = (...paths: string[]): Partial<Order> =>
+    withCommand({
+      inputs: { is: 'list', files: paths.map((path) => ({ path, mode: 'file', digest, size: 0 })) },
+    });
   checkSound(open(withFiles('a', 'ab', 'b/c', 'b/d')));
   assert.throws(() => checkSound(open(withFiles('a', 'a'))), code('input.malformed'));
   assert.throws(() => checkSound(open(withFiles('a/b', 'a'))), code('input.malformed'));
@@ -455,6 +483,18 @@ test('orders that the shape lets pass and sense does not are refused', () => {
     () => checkSound(open({ runs: { is: 'definition', digest, parameters: [] } })),
     code('definition.unavailable'),
   );
+  const rule = { rule: '0 8 * * *', zone: 'UTC', until: NOW + 1, windowSeconds: 60 };
+  assert.throws(
+    () => checkSound(open({ array: { is: 'schedule', ...rule } })),
+    (error) => code('order.malformed')(error) && (error as Error).message.includes('schedules'),
+  );
+  const twice = [
+    { name: 'A', value: '1' },
+    { name: 'A', value: '2' },
+  ];
+  assert.throws(() => checkSound(open(withCommand({ variables: twice }))), code('order.malformed'));
+  const secrets = [{ name: 'token', minVersion: 1, setters: [person] }];
+  assert.throws(() => checkSound(open(withCommand({ secrets }))), code('secret.unavailable'));
 });
 
 describe('replay', () => {
@@ -536,6 +576,16 @@ describe('a withdrawal', () => {
     assert.ok(
       isWithdrawn(withdrawal, sets.newest.digest, 1) && !isWithdrawn(withdrawal, sets.newest.digest, 3),
     );
+  });
+  test('is of this cluster, by one key of the person that it names', () => {
+    const elsewhere = makeWithdrawal({ ...wish, cluster: makeWorld().sets.cluster }, signer).envelope;
+    assert.throws(() => judgeWithdrawal(elsewhere, sets, () => true), code('withdrawal.cluster_other'));
+    const { sets: two, bob } = withBob({});
+    const inAnasName = makeWithdrawal(wish, bob.signer).envelope;
+    assert.throws(() => judgeWithdrawal(inAnasName, two, () => true), code('withdrawal.signer_wrong'));
+    const withdrawal = judgeWithdrawal(makeWithdrawal(wish, signer).envelope, two, () => true);
+    const byTwo = seal(PAYLOAD_TYPES.withdrawal, withdrawal, [signer, bob.signer]).envelope;
+    assert.throws(() => judgeWithdrawal(byTwo, two, () => true), code('withdrawal.signer_wrong'));
   });
   test('by a stranger, or by somebody without the grant, does not count', () => {
     assert.throws(
