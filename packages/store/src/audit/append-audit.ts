@@ -20,7 +20,14 @@ export async function appendAudit(write: Write): Promise<void> {
   let { seq, hash } = head.rows[0] ?? { seq: 0, hash: BEFORE_FIRST };
   const rows: Cell[][] = [];
   for (const note of notes) {
-    const { time, actor, source, action, object, outcome, count } = note;
+    const { time, outcome, count } = note;
+    const [actor, source, action, object, detail] = [
+      note.actor,
+      note.source,
+      note.action,
+      note.object,
+      detailOf(note),
+    ].map(keepable) as [string, string, string, string, string];
     const record: Omit<AuditRecord, 'hash'> = {
       seq: seq + 1,
       time,
@@ -30,30 +37,21 @@ export async function appendAudit(write: Write): Promise<void> {
       object,
       outcome,
       count,
-      detail: detailOf(note),
+      detail,
       previous: hash,
     };
     seq = record.seq;
     hash = hashRecord(record);
-    rows.push([
-      seq,
-      time,
-      actor,
-      source,
-      action,
-      object,
-      outcome,
-      count,
-      record.detail,
-      record.previous,
-      hash,
-    ]);
+    rows.push([seq, time, actor, source, action, object, outcome, count, detail, record.previous, hash]);
   }
   await write.words.insertRows(write.db, AUDIT, rows);
   await sql`
     insert into audit_head (id, seq, hash) values (1, ${seq}, ${hash})
     on conflict (id) do update set seq = excluded.seq, hash = excluded.hash`.execute(write.db);
 }
+
+/** Halves of letters come back from a database as others, and NUL from PostgreSQL not at all: the hash would not fit. */
+const keepable = (text: string): string => text.toWellFormed().replaceAll('\0', '\u{fffd}');
 
 function detailOf(note: AuditNote): string {
   let text = note.words.slice(0, MAX_WORDS);

@@ -140,6 +140,23 @@ export function testAudit(make: MakeDatabase): void {
   );
 
   test(
+    'words that no database keeps as they are leave the trail whole and the write possible',
+    withStore(make, async (store) => {
+      for (const words of ['half a letter \u{d800}', 'NUL \0', 'both \u{dfff}\0 and 🦉'])
+        await store.audit.record({
+          action: words,
+          object: words,
+          outcome: 'refused',
+          detail: words,
+          by: { actor: words, source: words, now: 5 },
+        });
+      assert.equal((await store.audit.verifyAudit()).isWhole, true);
+      const [last] = (await store.audit.listRecords({ after: null, limit: 1 })).items;
+      assert.equal(last?.object, 'both \u{fffd}\u{fffd} and 🦉');
+    }),
+  );
+
+  test(
     'a refused act and an act outside the tables are recorded, also many in one turn',
     withStore(make, async (store) => {
       const record = (object: string) =>

@@ -19,6 +19,8 @@ const LOOK_EVERY_MS = 100;
 const CONNECT_MS = 10_000;
 /** Only migrations have statements that take so long: otherwise nobody is there any more. */
 const ANSWER_MS = 60_000;
+/** A statement that PostgreSQL has read and planned once; texts are few, because batches travel in arrays. */
+const MAX_NAMES = 500;
 const INT8 = 20;
 /** The number of the lock that the writing connection holds: `writ` in letters' numbers. */
 const WRITER_LOCK = 0x77726974;
@@ -75,6 +77,7 @@ async function prepare(client: pg.ClientBase, mode: Mode): Promise<void> {
 
 /** Whoever asks while PostgreSQL is away waits for it a while, and hears then what is wrong. */
 function patiently(pool: pg.Pool, address: PostgresAddress, patience: Patience): PostgresPool {
+  const names = new Map<string, string>();
   const wrapped = new WeakMap<pg.PoolClient, PostgresPoolClient>();
   return {
     options: {},
@@ -83,7 +86,7 @@ function patiently(pool: pg.Pool, address: PostgresAddress, patience: Patience):
         try {
           const client = await pool.connect();
           let known = wrapped.get(client);
-          if (!known) wrapped.set(client, (known = withWords(client, address)));
+          if (!known) wrapped.set(client, (known = withWords(client, address, names)));
           return known;
         } catch (cause) {
           if (!isPassing(cause)) throw cause;
@@ -100,12 +103,16 @@ function patiently(pool: pg.Pool, address: PostgresAddress, patience: Patience):
 const isPassing = (cause: unknown): boolean =>
   failureOf(cause) === 'cut' || (cause instanceof StoreError && cause.code === 'store.in_use');
 
-function withWords(client: pg.PoolClient, address: PostgresAddress): PostgresPoolClient {
+function withWords(
+  client: pg.PoolClient,
+  address: PostgresAddress,
+  names: Map<string, string>,
+): PostgresPoolClient {
   let isGone = false;
   return {
     query: (async (text: string, parameters: readonly unknown[]) => {
       try {
-        return await client.query(text, parameters as unknown[]);
+        return await client.query({ ...nameOf(text, parameters, names), text, values: [...parameters] });
       } catch (cause) {
         if (failureOf(cause) !== 'cut') throw cause;
         isGone = true;
@@ -114,6 +121,21 @@ function withWords(client: pg.PoolClient, address: PostgresAddress): PostgresPoo
     }) as never,
     release: () => client.release(isGone),
   };
+}
+
+/** Begin and commit have no parameters, and nothing to plan. */
+function nameOf(
+  text: string,
+  parameters: readonly unknown[],
+  names: Map<string, string>,
+): { readonly name?: string } {
+  if (parameters.length === 0) return {};
+  const known = names.get(text);
+  if (known !== undefined) return { name: known };
+  if (names.size >= MAX_NAMES) return {};
+  const name = `writ_${names.size}`;
+  names.set(text, name);
+  return { name };
 }
 
 function inWords(

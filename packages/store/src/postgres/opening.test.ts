@@ -99,6 +99,21 @@ test('tables of other programs in the same database are neither taken for ours n
   await made.remove();
 });
 
+test('jobs are found by the first letters of their id in a database that sorts as a language does', async () => {
+  await cluster.query(
+    'postgres',
+    `create database sorted locale_provider icu icu_locale 'en' encoding 'UTF8' template template0`,
+  );
+  const store = await open(cluster.url('sorted'));
+  await store.jobs.submit(newJob('djob'), at(10));
+  const found = await store.jobs.listJobs({ after: null, limit: 5, idPrefix: 'dj' });
+  assert.deepEqual(
+    found.items.map((job) => job.id),
+    [id('djob')],
+  );
+  await store.close();
+});
+
 test('a whole number beyond 2^53 is refused, not rounded', async () => {
   await withStore(database, async (store, made) => {
     await store.jobs.submit(newJob('big'), at(10));
