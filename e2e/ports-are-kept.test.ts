@@ -1,5 +1,6 @@
-// needs: bubblewrap, util-linux
+// needs: bubblewrap, util-linux, iproute2
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -40,9 +41,19 @@ describe('a server on any free port', { timeout: 240_000 }, () => {
     assert.deepEqual(portsNow(), first);
     await ana.must(['run', '--', 'true']);
     await ana.must(['down', '--dir', state]);
-    await ana.must(['up', ...LOOPBACK]);
+    await ana.must(['up', '--dir', state]);
     assert.deepEqual(portsNow(), first);
+    assert.deepEqual(
+      addressesOf(first.peoplePort),
+      ['127.0.0.1'],
+      'who chose loopback is not opened to the network',
+    );
     await ana.must(['run', '--', 'true']);
+    await ana.must(['down', '--dir', state]);
+    await ana.must(['up', '--dir', state, '--host', '0.0.0.0', '--no-agent']);
+    assert.deepEqual(addressesOf(first.peoplePort), ['0.0.0.0']);
+    await ana.must(['down', '--dir', state]);
+    await ana.must(['up', ...LOOPBACK, '--no-agent']);
     await ana.must(['down', '--dir', state]);
   });
 
@@ -66,6 +77,16 @@ describe('a server on any free port', { timeout: 240_000 }, () => {
     await ana.must(['down', '--dir', state]);
   });
 });
+
+/** On which addresses somebody listens at that port, as the kernel tells it. */
+function addressesOf(port: number): string[] {
+  const said = spawnSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' });
+  assert.equal(said.status, 0, said.stderr);
+  return said.stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(/\s+/)[3]?.replace(/:\d+$/, '') ?? '');
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

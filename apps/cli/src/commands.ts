@@ -38,7 +38,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       DIR,
       ['--port <number>', 'port for people (the one from before, else 7410; 0: any free one at first)'],
       ['--agent-port <number>', 'port for agents (the one from before, else 7411; 0: any free one at first)'],
-      ['--host <address>', 'address to listen on (all of them)'],
+      ['--host <address>', 'address to listen on (as before; at first all of them)'],
       ['--name <name>', "name of server and agent (the host's name)"],
       [
         '--database <url>',
@@ -211,7 +211,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       DIR,
       ['--port <number>', 'port for people (the one from before, else 7410; 0: any free one at first)'],
       ['--agent-port <number>', 'port for agents (the one from before, else 7411; 0: any free one at first)'],
-      ['--host <address>', 'address to listen on (all of them)'],
+      ['--host <address>', 'address to listen on (as before; at first all of them)'],
       ['--name <name>', "name of the server (the host's name)"],
       [
         '--database <url>',

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { chmod, mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { DEFAULTS, encodeBase32 } from '@writ/contract';
 import { openStore, StoreError } from '@writ/store';
@@ -19,7 +20,7 @@ import { keepFiles, removeOldUploads } from './files/keep-files.ts';
 import { keepLeases } from './lease/keep-leases.ts';
 import { openLinkApp } from './link/link-app.ts';
 import { takeReceiptsWith } from './link/take-receipts.ts';
-import { choosePort, keepPorts, readKeptPorts } from './listen/kept-ports.ts';
+import { choosePort, keepListening, readKeptListening } from './listen/kept-listening.ts';
 import { listenForAgents } from './listen/listen-for-agents.ts';
 import { listenForPeople } from './listen/listen-for-people.ts';
 import { listenOnSocket } from './listen/listen-on-socket.ts';
@@ -266,17 +267,18 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const listenOnPorts = async (): Promise<void> => {
       const ownLeaf = async () => await certificates.ownLeaf(cluster.sets().cluster, serverName, names);
       let own = await ownLeaf();
-      const kept = await readKeptPorts(paths.portsFile);
+      const kept = await readKeptListening(paths.portsFile);
+      const host = options.host ?? kept.host ?? undefined;
       const forPeople = await listenForPeople({
         own,
-        host: options.host,
+        host,
         port: choosePort(options.peoplePort, kept.people, DEFAULTS.peoplePort),
         answer: people.answer,
       });
       closing.push(forPeople.close);
       const forAgents = await listenForAgents({
         own,
-        host: options.host,
+        host,
         port: choosePort(options.agentPort, kept.agents, DEFAULTS.agentPort),
         expect,
         onLink: links.serve,
@@ -289,9 +291,8 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       tlsSettings = { least: minVersion, tickets: (secureOptions & SSL_OP_NO_TICKET) === 0 };
       at.people = forPeople.at;
       at.agents = forAgents.at;
-      const ports = { people: at.people.port, agents: at.agents.port };
-      if (ports.people !== kept.people || ports.agents !== kept.agents)
-        await keepPorts(paths.portsFile, ports);
+      const present = { host: host ?? null, people: at.people.port, agents: at.agents.port };
+      if (!isDeepStrictEqual(present, kept)) await keepListening(paths.portsFile, present);
       await writeAddress();
 
       const useLeaf = (): void => {

@@ -6,7 +6,7 @@ import {
   type OwnCertificate,
   useCertificate,
 } from '@writ/trust/certificates';
-import type { ChosenPort } from './kept-ports.ts';
+import type { ChosenPort } from './kept-listening.ts';
 import { listenOn } from './listen-on.ts';
 import type { Listener } from './listen-for-people.ts';
 import { trackConnections } from './track-connections.ts';

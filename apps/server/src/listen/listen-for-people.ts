@@ -2,7 +2,7 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse }
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type OwnCertificate, peopleServerTls } from '@writ/trust/certificates';
 import type { ListeningAt } from '../running-server.ts';
-import type { ChosenPort } from './kept-ports.ts';
+import type { ChosenPort } from './kept-listening.ts';
 import { limitServer } from './limits.ts';
 import { listenOn } from './listen-on.ts';
 import { trackConnections } from './track-connections.ts';

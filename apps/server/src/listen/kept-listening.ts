@@ -1,12 +1,17 @@
 import { open, readFile, rename } from 'node:fs/promises';
 
-/** Where a server listened last. Agents and contexts know it by these, so it listens there again. */
-export interface KeptPorts {
+/**
+ * Where a server listened last. Agents and contexts know it by its ports, and whoever chose an address meant no other:
+ * it listens there again.
+ */
+export interface KeptListening {
+  /** Null: on all addresses. */
+  readonly host: string | null;
   readonly people: number | null;
   readonly agents: number | null;
 }
 
-export async function readKeptPorts(file: string): Promise<KeptPorts> {
+export async function readKeptListening(file: string): Promise<KeptListening> {
   let value: Partial<Record<string, unknown>> = {};
   try {
     value = JSON.parse(await readFile(file, 'utf8'));
@@ -14,10 +19,14 @@ export async function readKeptPorts(file: string): Promise<KeptPorts> {
     // Absent or damaged: the ports are chosen anew.
     if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  return { people: asPort(value?.['people']), agents: asPort(value?.['agents']) };
+  return {
+    host: asHost(value?.['host']),
+    people: asPort(value?.['people']),
+    agents: asPort(value?.['agents']),
+  };
 }
 
-export async function keepPorts(file: string, ports: KeptPorts): Promise<void> {
+export async function keepListening(file: string, ports: KeptListening): Promise<void> {
   const handle = await open(`${file}.new`, 'w', 0o600);
   try {
     await handle.writeFile(`${JSON.stringify({ format: 1, ...ports })}\n`);
@@ -40,6 +49,8 @@ export function choosePort(asked: number | undefined, kept: number | null, usual
   if (kept !== null) return { port: kept, isKept: true };
   return { port: asked ?? usual, isKept: false };
 }
+
+const asHost = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
 const asPort = (value: unknown): number | null =>
   typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536 ? value : null;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { choosePort, keepPorts, readKeptPorts } from './kept-ports.ts';
+import { choosePort, keepListening, readKeptListening } from './kept-listening.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'writ-ports-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -16,11 +16,11 @@ test('a port that is named counts; else the one from before; else the usual or a
   assert.deepEqual(choosePort(undefined, null, 7410), { port: 7410, isKept: false });
 });
 
-test('ports are read back as they were kept, by their owner only', async () => {
+test('address and ports are read back as they were kept, by their owner only', async () => {
   const file = join(folder, 'ports.json');
-  assert.deepEqual(await readKeptPorts(file), { people: null, agents: null });
-  await keepPorts(file, { people: 40_001, agents: 40_002 });
-  assert.deepEqual(await readKeptPorts(file), { people: 40_001, agents: 40_002 });
+  assert.deepEqual(await readKeptListening(file), { host: null, people: null, agents: null });
+  await keepListening(file, { host: '127.0.0.1', people: 40_001, agents: 40_002 });
+  assert.deepEqual(await readKeptListening(file), { host: '127.0.0.1', people: 40_001, agents: 40_002 });
   assert.equal(statSync(file).mode & 0o777, 0o600);
 });
 
@@ -30,9 +30,9 @@ test('a damaged file keeps no port', async () => {
     '{"people":',
     'null',
     '{"people":"7410","agents":70000}',
-    '{"people":0,"agents":1.5}',
+    '{"people":0,"agents":1.5,"host":7}',
   ]) {
     writeFileSync(file, text);
-    assert.deepEqual(await readKeptPorts(file), { people: null, agents: null }, text);
+    assert.deepEqual(await readKeptListening(file), { host: null, people: null, agents: null }, text);
   }
 });
