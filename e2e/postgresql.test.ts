@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fetchOverSocket } from '@writ/client/node';
 import {
   type TemporaryCluster,
   temporaryCluster,
@@ -45,6 +46,10 @@ after(async () => {
   rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 });
 
+const openSocket = () => {
+  const opened = fetchOverSocket(join(state, 'server', 'admin.sock'));
+  return { fetch: opened.fetch, [Symbol.asyncDispose]: () => opened.close() };
+};
 const serverLog = (): string => readFileSync(join(state, 'server', 'log'), 'utf8');
 const succeeded = async (): Promise<number> => {
   const rows = await postgres.query('jobs', `select sum(n_succeeded)::int as count from writ.job`);
@@ -62,6 +67,16 @@ describe('a cluster on PostgreSQL', { timeout: 240_000 }, () => {
     assert.match(
       serverLog(),
       /"event":"server.started".*"database":"postgresql 1\d\.\d+, synchronous_commit on, fsync on/,
+    );
+  });
+
+  test('says at GET /api/v1/server which database it is', async () => {
+    await using opened = openSocket();
+    const answer = await opened.fetch('http://writ/api/v1/server');
+    const { database } = (await answer.json()) as { database: string };
+    assert.match(
+      database,
+      /^postgresql 1\d\.\d+, synchronous_commit on, fsync on, .*transactions serializable/,
     );
   });
 

@@ -46,6 +46,9 @@ export async function temporaryCluster(port?: number): Promise<TemporaryCluster>
     ...(account.uid === null ? {} : { uid: account.uid, gid: account.gid }),
   };
   let child: ChildProcess | undefined;
+  // Also where a test ends without its ends.
+  const endAtOnce = (): void => void child?.kill('SIGQUIT');
+  process.once('exit', endAtOnce);
 
   const cluster: TemporaryCluster = {
     folder,
@@ -94,6 +97,7 @@ export async function temporaryCluster(port?: number): Promise<TemporaryCluster>
     set: (lines) => appendFile(join(data, 'postgresql.conf'), `${lines}\n`),
     async remove() {
       await cluster.stop('fast');
+      process.removeListener('exit', endAtOnce);
       await rm(folder, { recursive: true, force: true });
     },
   };
