@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { check, type Check, type Type } from '@writ/contract';
-import { type Ended, openShell, type Shell } from '@writ/testkit';
+import { type Ended, openShell, readProcesses, type Shell } from '@writ/testkit';
 
 const root = mkdtempSync(join(tmpdir(), 'writ-new-'));
 const state = join(root, 'state');
@@ -71,6 +71,10 @@ describe('somebody new', { timeout: 600_000 }, () => {
     assert.equal(again['wasRunning'], true);
     const said = await ana.writ(['up', '--dir', state]);
     assert.match(said.stderr, /your key is on this machine too: whoever owns it is you/);
+    assert.doesNotMatch(said.stderr, /warning/);
+    const unheard = await ana.writ(['up', '--dir', state, '--port', '7999']);
+    assert.equal(unheard.exitCode, 0);
+    assert.match(unheard.stderr, /--port changed nothing.*writ down/);
   });
 
   test("gets the job's own streams apart, and its own exit code", async () => {
@@ -275,7 +279,8 @@ describe('somebody new', { timeout: 600_000 }, () => {
       busy.stderr,
       new RegExp(`Another program listens on 127\\.0\\.0\\.1 port ${port}\\. .*--port`),
     );
-    await ana.writ(['down', '--dir', other]);
+    assert.match(busy.stderr, /\[listen\.port_busy\]/);
+    assert.deepEqual(readProcesses(other), [], 'what is of no use does not stay');
     const token = await json('token-create', ['token', 'create', 'laptop', '--role', 'administrator']);
     const trust = join(work, 'trust.json');
     writeFileSync(trust, JSON.stringify(await json('context-export', ['context', 'export'])));

@@ -24,6 +24,9 @@ export const CLI_CODES = {
 } as const;
 export type CliCode = keyof typeof CLI_CODES;
 
+/** What to do about `listen.port_busy`. */
+export const PORT_BUSY_NEXT = 'Stop it, or choose others: --port, --agent-port';
+
 /** The one error of the command line: what happened, why, and what to do next. */
 export class CliError extends Error {
   override readonly name = 'CliError';

@@ -6,7 +6,7 @@ import { type Client, connect, isPassing, readAll } from '@writ/client';
 import { fetchOverSocket, type OpenedFetch, type PersonKey } from '@writ/client/node';
 import type { AgentView, ClusterView } from '@writ/contract';
 import type { HeldSets } from '@writ/trust';
-import { CliError, type CliCode } from '../cli-error.ts';
+import { CliError, type CliCode, PORT_BUSY_NEXT } from '../cli-error.ts';
 import { openSocketPath } from '../session/socket-path.ts';
 import type { Surroundings } from '../surroundings.ts';
 import { lastWords } from './last-words.ts';
@@ -150,8 +150,7 @@ async function notReady(what: string, how: string, log: string): Promise<CliErro
   const text = await readFile(log, 'utf8').catch(() => '');
   const last = lastWords(text);
   const code: CliCode = text.slice(-4000).includes('listen.port_busy') ? 'listen.port_busy' : 'up.not_ready';
-  const next =
-    code === 'listen.port_busy' ? 'Stop it, or choose others: --port, --agent-port' : `See its log: ${log}`;
+  const next = code === 'listen.port_busy' ? PORT_BUSY_NEXT : `See its log: ${log}`;
   return new CliError(
     code,
     `${what.charAt(0).toUpperCase()}${what.slice(1)} did not become ready. ${how}${last && ` ${last}`}`,

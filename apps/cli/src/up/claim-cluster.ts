@@ -1,8 +1,8 @@
 import { type Client, ClientError } from '@writ/client';
 import { type Context, PeopleFolder, type PersonKey } from '@writ/client/node';
-import type { ClusterView } from '@writ/contract';
+import type { ClusterView, Envelope } from '@writ/contract';
 import { type HeldSets, makeFirstSet, newId, newSeed, startSets } from '@writ/trust';
-import { CliError } from '../cli-error.ts';
+import { CliError, PORT_BUSY_NEXT } from '../cli-error.ts';
 import type { Surroundings } from '../surroundings.ts';
 import { nameOf } from './name-of.ts';
 import type { Places } from './places.ts';
@@ -31,7 +31,7 @@ export async function claimCluster(
   if (known !== undefined) {
     await makeCurrent(people, known.context);
     if (view.cluster === null)
-      await client.setUp(known.sets.chain[0]?.envelope ?? known.sets.newest.envelope);
+      await setUp(client, known.sets.chain[0]?.envelope ?? known.sets.newest.envelope);
     return known;
   }
   if (view.cluster !== null) {
@@ -49,8 +49,18 @@ export async function claimCluster(
     person: made.key.person,
   };
   await people.writeContexts({ format: 1, current: context.name, contexts: [...contexts, context] });
-  await client.setUp(made.sets.newest.envelope);
+  await setUp(client, made.sets.newest.envelope);
   return { context, ...made, isNew: true };
+}
+
+/** From then on the server listens: a port that somebody else has is told here for the first time. */
+async function setUp(client: Client, set: Envelope): Promise<void> {
+  try {
+    await client.setUp(set);
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.errors[0]?.detail !== 'listen.port_busy') throw error;
+    throw new CliError('listen.port_busy', error.message, PORT_BUSY_NEXT, { cause: error });
+  }
 }
 
 /** The context of this folder, when it fits what the server says. */

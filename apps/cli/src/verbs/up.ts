@@ -20,9 +20,30 @@ export async function up(call: Call): Promise<number> {
   const program = await launchServer(places, wish.server, surroundings);
   // Read while the server starts.
   const { bringClusterUp } = await import('../up/bring-cluster-up.ts');
-  await bringClusterUp(call, wish, places, program);
+  if (program === undefined) sayUnused(call);
+  try {
+    await bringClusterUp(call, wish, places, program);
+  } catch (error) {
+    // One that could not open its ports is of no use to anybody.
+    if (program !== undefined && error instanceof CliError && error.code === 'listen.port_busy')
+      await (await import('../up/take-down.ts')).takeDown(places, surroundings);
+    throw error;
+  }
   if (isGiven(options, 'foreground')) return await stay(call, places);
   return EXIT.ok;
+}
+
+const SERVER_OPTIONS = { host: '--host', port: '--port', agentPort: '--agent-port', database: '--database' };
+
+/** What is asked of a server that runs already it does not hear. */
+function sayUnused({ options, output }: Call): void {
+  const unused = Object.entries(SERVER_OPTIONS).flatMap(([name, flag]) =>
+    textOption(options, name) === undefined ? [] : [flag],
+  );
+  if (unused.length > 0)
+    output.warn(
+      `A server runs here already, so ${unused.join(', ')} changed nothing. For another one: writ down, then writ up again with it.`,
+    );
 }
 
 async function readUpWish(call: Call): Promise<UpWish> {
