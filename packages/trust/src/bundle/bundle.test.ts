@@ -9,6 +9,7 @@ import { signOrder } from '../order/open-order.ts';
 import {
   checkReceiptFits,
   hasSucceeded,
+  judgeReceived,
   makeReceived,
   makeReceipt,
   openReceipt,
@@ -127,6 +128,7 @@ describe('a receipt that does not fit is refused', () => {
   test('by its cluster or admission', () => {
     assert.throws(() => fits({ cluster: makeWorld().sets.cluster }), code('receipt.cluster_other'));
     assert.throws(() => fits({ admission: EMPTY }), code('receipt.admission_other'));
+    assert.throws(() => fits({ identity: signer.key }), code('receipt.signer_wrong'));
   });
   test('by its subjects', () => {
     const value = JSON.parse(Buffer.from(receipt.envelope.payload, 'base64').toString());
@@ -418,6 +420,20 @@ test('a countersignature counts for the receipt that it names', () => {
       ]),
     code('received.refused'),
   );
+});
+
+test('a countersignature is of this cluster, by the one key that it names', () => {
+  const wish = { cluster: sets.cluster, receipt: receipt.digest, set: setRef(sets.newest), person, now: NOW };
+  const other = signerFromSeed(newSeed(random));
+  const keys = [signer.key, other.key];
+  const made = makeReceived(wish, signer);
+  const said = judgeReceived(made.envelope, sets.cluster, keys);
+  assert.throws(() => judgeReceived(made.envelope, makeWorld().sets.cluster, keys), code('received.refused'));
+  for (const signers of [[other], [signer, other]])
+    assert.throws(
+      () => judgeReceived(seal(PAYLOAD_TYPES.received, said, signers).envelope, sets.cluster, keys),
+      code('received.refused'),
+    );
 });
 
 test('whatever is not a bundle is refused with words', () => {

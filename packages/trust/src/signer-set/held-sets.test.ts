@@ -79,6 +79,11 @@ describe('the first set', () => {
       code('set.signature_unexpected'),
     );
   });
+  test('a text that is no cluster id and a chain without a set are refused with a code', () => {
+    for (const cluster of ['', 'abc', `${sets.cluster}a`])
+      assert.throws(() => firstSetDigestOf(cluster), code('set.cluster_other'), cluster);
+    assert.throws(() => walkSets([], sets.cluster), code('set.malformed'));
+  });
   test('a chain begins with it', () => {
     assert.throws(() => startSets(sealSet(next(sets.newest, sets.cluster))), code('set.version_skipped'));
   });
@@ -307,6 +312,11 @@ describe('a reference to a set', () => {
 
 describe('freshness', () => {
   const days = 86_400_000;
+  test('a mark is of this cluster', () => {
+    const elsewhere = { ...sets, cluster: makeWorld().sets.cluster };
+    const mark = makeFreshness(elsewhere, { person, signer }, NOW).envelope;
+    assert.throws(() => judgeFreshness(mark, sets), code('set.cluster_other'));
+  });
   test('a changer says that a set is fresh; nobody else can', () => {
     assert.equal(
       judgeFreshness(makeFreshness(sets, { person, signer }, NOW + days).envelope, sets).time,
