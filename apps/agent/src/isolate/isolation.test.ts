@@ -376,6 +376,29 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       }
     });
 
+    test('killing a run that has just ended does nothing to the one after it', async () => {
+      const wish = {
+        slot: 0,
+        profile: kind,
+        env: [],
+        inputs: [],
+        limits: usualLimits,
+        network: false,
+        outputs: null,
+      } as const;
+      for (let round = 0; round < 40; round += 1) {
+        const first = await it.isolation.start({ ...wish, argv: ['/bin/sh', '-c', 'echo x > file'] });
+        const second = await it.isolation.start({ ...wish, argv: ['/bin/true'] });
+        await new Promise((resolve) => setTimeout(resolve, 4 + round));
+        it.isolation.cancel(first, 'kill');
+        await first.ended;
+        const { reason, code } = await second.ended;
+        assert.deepEqual([reason, code], ['exit', 0], `round ${round}`);
+        first.release();
+        second.release();
+      }
+    });
+
     test('many at once in one slot all end, in their order', async () => {
       const ends: number[] = [];
       const many = Array.from({ length: 12 }, async (_, n) => {

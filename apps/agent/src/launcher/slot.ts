@@ -209,6 +209,8 @@ export class Slot {
   async #runOne(run: RunMessage): Promise<void> {
     const { cgroup, workMount } = this.#place;
     const { limits } = run;
+    // The run before may have been killed after its own end: that is nothing of this one's.
+    if (this.#loop.isGone) await this.#replaceLoop();
     if (workMount !== null && !workMount.isReadyFor(limits.diskBytes, limits.memoryBytes))
       await workMount.make(limits.diskBytes, limits.memoryBytes);
     if (workMount === null && this.#folderWritten !== null)
@@ -381,16 +383,16 @@ export class Slot {
       for (let n = 0; n < 5000 && first > 0 && isAlive(first); n++) await this.#clock.sleep(1);
       if (!this.#loop.isGone) return;
     }
-    await this.#loop.gone;
-    for (let n = 0; n < 5000 && isAlive(this.#shell); n++) await this.#clock.sleep(1);
-    for (let n = 0; n < 5000 && cgroup?.holdsMoreThan(0) === true; n++) await this.#clock.sleep(1);
-    if (!this.#isClosed) await this.#startLoop();
+    await this.#replaceLoop();
   }
 
   async #replaceLoop(): Promise<void> {
     this.#loop.kill();
     await this.#loop.gone;
-    await this.#startLoop();
+    for (let n = 0; n < 5000 && isAlive(this.#shell); n++) await this.#clock.sleep(1);
+    for (let n = 0; n < 5000 && this.#place.cgroup?.holdsMoreThan(0) === true; n++)
+      await this.#clock.sleep(1);
+    if (!this.#isClosed) await this.#startLoop();
   }
 
   async #startLoop(): Promise<void> {
