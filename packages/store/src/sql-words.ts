@@ -42,8 +42,8 @@ export type Failure = 'again' | 'cut' | 'gone' | 'refused';
 export interface Retry {
   failureOf(cause: unknown): Failure;
   /** By which it can be asked later what became of this transaction. */
-  nameOf(transaction: Transaction<Tables>): Promise<string>;
-  /** Null: nobody can say any more. */
-  wasCommitted(db: Kysely<Tables>, name: string): Promise<boolean | null>;
+  mark(transaction: Transaction<Tables>): Promise<string>;
+  /** Asked before anything else is written. */
+  wasCommitted(db: Kysely<Tables>, mark: string): Promise<boolean>;
   wait(milliseconds: number): Promise<void>;
 }

@@ -21,7 +21,7 @@ interface Waiting {
 type Written = [results: unknown[], changedJobs: Set<string>];
 interface Trace {
   /** Set from the last moment in which it is certain that nothing is committed. */
-  committing: { readonly name: string; readonly written: Written } | null;
+  committing: { readonly mark: string; readonly written: Written } | null;
 }
 
 /** About 2,000 rows: claims and receipts come in hundreds. */
@@ -113,10 +113,8 @@ export function writeInGroups(
         const failure = retry?.failureOf(cause);
         if (!retry || (failure !== 'again' && failure !== 'cut')) throw cause;
         if (trace.committing && failure === 'cut') {
-          const { name, written } = trace.committing;
-          const wasCommitted = await retry.wasCommitted(db, name);
-          if (wasCommitted === null) throw unknownEnd(cause);
-          if (wasCommitted) return written;
+          const { mark, written } = trace.committing;
+          if (await retry.wasCommitted(db, mark)) return written;
         }
         if (attempt === MAX_ATTEMPTS) throw tooOften(cause);
         await retry.wait(attempt * PAUSE_MS);
@@ -140,18 +138,12 @@ export function writeInGroups(
       for (const operation of operations) results.push(await operation(write));
       await appendAudit(write);
       const written: Written = [results, write.changedJobs];
-      if (words.retry) trace.committing = { name: await words.retry.nameOf(transaction), written };
+      if (words.retry) trace.committing = { mark: await words.retry.mark(transaction), written };
       return written;
     });
   }
 }
 
-const unknownEnd = (cause: unknown) =>
-  new StoreError(
-    'store.unavailable',
-    'The connection to the database was cut while this was committed, and nobody can say whether it was. Ask again: what was done is not done twice.',
-    { cause },
-  );
 const tooOften = (cause: unknown) =>
   new StoreError(
     'store.unavailable',

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { ColumnKind, Columns, Retry, RowShape, Rows, SqlWords } from '../sql-words.ts';
 import { failureOf } from './failure-of.ts';
-import { wasCommitted } from './was-committed.ts';
+import { markTransaction, wasCommitted } from './was-committed.ts';
 
 /** All that is Writ's lies in a schema of its own: other programs may share the database. */
 export const SCHEMA = 'writ';
@@ -29,13 +29,8 @@ export const postgresWords = (wait: Retry['wait']): SqlWords => ({
   schema: SCHEMA,
   retry: {
     failureOf,
-    async nameOf(transaction) {
-      const found = await sql<{ name: string }>`select pg_current_xact_id()::text as name`.execute(
-        transaction,
-      );
-      return found.rows[0]?.name ?? '0';
-    },
-    wasCommitted: (db, name) => wasCommitted(db, name, wait),
+    mark: markTransaction,
+    wasCommitted,
     wait,
   },
 });

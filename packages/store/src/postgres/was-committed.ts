@@ -1,28 +1,24 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Tables } from '../tables.ts';
 
-/** Null: nobody can say any more, for instance because another server took over without all of the first one's records. */
-export async function wasCommitted(
-  db: Kysely<Tables>,
-  transaction: string,
-  wait: (milliseconds: number) => Promise<void>,
-): Promise<boolean | null> {
-  // The old session may not have noticed yet that nobody is there.
-  for (let look = 0; look < 100; look += 1) {
-    let status: string | null | undefined;
-    try {
-      const found = await sql<{ status: string | null }>`
-        select pg_xact_status(${transaction}::xid8) as status`.execute(db);
-      status = found.rows[0]?.status;
-    } catch (cause) {
-      // This server has not come so far: it is another one.
-      if (cause instanceof Error && 'code' in cause && cause.code === '22023') return null;
-      throw cause;
-    }
-    if (status === 'committed') return true;
-    if (status === 'aborted') return false;
-    if (status !== 'in progress') return null;
-    await wait(100);
-  }
-  return null;
+/**
+ * Leaves a mark in the transaction itself. Numbers that PostgreSQL gives to transactions would not do: after a crash one
+ * that was never written down is given again.
+ *
+ * @returns by what {@link wasCommitted} knows it.
+ */
+export async function markTransaction(transaction: Transaction<Tables>): Promise<string> {
+  const marked = await sql<{ value: number }>`
+    insert into counter (name, value) values ('commit', floor(random() * 9007199254740991)::bigint)
+    on conflict (name) do update set value = excluded.value returning value`.execute(transaction);
+  return String(marked.rows[0]?.value ?? 0);
+}
+
+/**
+ * Asked by whoever wrote it, before writing anything else: the writing connection holds a lock, so when there is a new one
+ * the old session has ended, and nobody else has written since.
+ */
+export async function wasCommitted(db: Kysely<Tables>, mark: string): Promise<boolean> {
+  const found = await sql<{ value: number }>`select value from counter where name = 'commit'`.execute(db);
+  return String(found.rows[0]?.value ?? '') === mark;
 }
