@@ -278,7 +278,8 @@ describe('a job on a real agent, by a server that may lie', () => {
       ['out/a.txt'],
     );
     const put = server.requests.find(
-      ({ method, path }) => method === 'PUT' && path.endsWith(receipt.outputs[0]!.digest),
+      ({ method, path }) =>
+        method === 'PUT' && path.includes(`${receipt.outputs[0]!.digest}?job=${receipt.job}`),
     );
     assert.equal(put?.body.toString('utf8'), 'result\n');
   });
