@@ -105,13 +105,18 @@ export async function openDispatch(parts: {
     // Who has a free slot comes before who would only queue, so that an array is spread first.
     const free = firstPlaces((place) => freeSlots(place) > 0);
     for (const place of free) {
-      // Alone, an agent may take its whole window at once.
-      claim(place, places.length === 1 ? place.credits : freeSlots(place));
+      // Where nobody else could take it, an agent may take its whole window at once.
+      claim(place, isAlone(place) ? place.credits : freeSlots(place));
     }
     if (free.length > 0) return;
     const queueing = firstPlaces((place) => mayHave(place) && place.credits > 0);
     for (const place of queueing) claim(place, place.credits);
   }
+
+  const isAlone = (place: Place): boolean => {
+    const asked = hotOf(place);
+    return places.every((other) => other === place || !asked.some((id) => other.eligible.has(id)));
+  };
 
   /** The fastest that fit and may have work. Idle agents behind them are not looked at. */
   function firstPlaces(fits: (place: Place) => boolean): Place[] {
