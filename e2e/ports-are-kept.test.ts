@@ -58,7 +58,7 @@ describe('a server on any free port', { timeout: 240_000 }, () => {
   });
 
   test('says so when somebody else has the port now, starts nothing, and listens elsewhere when told', async () => {
-    const { people } = JSON.parse(readFileSync(join(state, 'server', 'ports.json'), 'utf8')) as {
+    const { people } = JSON.parse(readFileSync(join(state, 'server', 'listening.json'), 'utf8')) as {
       people: number;
     };
     const other = createServer().listen(people, '127.0.0.1');

@@ -267,7 +267,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const listenOnPorts = async (): Promise<void> => {
       const ownLeaf = async () => await certificates.ownLeaf(cluster.sets().cluster, serverName, names);
       let own = await ownLeaf();
-      const kept = await readKeptListening(paths.portsFile);
+      const kept = await readKeptListening(paths.listeningFile);
       const host = options.host ?? kept.host ?? undefined;
       const forPeople = await listenForPeople({
         own,
@@ -292,7 +292,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       at.people = forPeople.at;
       at.agents = forAgents.at;
       const present = { host: host ?? null, people: at.people.port, agents: at.agents.port };
-      if (!isDeepStrictEqual(present, kept)) await keepListening(paths.portsFile, present);
+      if (!isDeepStrictEqual(present, kept)) await keepListening(paths.listeningFile, present);
       await writeAddress();
 
       const useLeaf = (): void => {

@@ -11,7 +11,7 @@ export interface StatePaths {
   readonly authority: string;
   readonly authoritySecret: string;
   readonly addressFile: string;
-  readonly portsFile: string;
+  readonly listeningFile: string;
 }
 
 export function statePaths(state: string): StatePaths {
@@ -25,6 +25,6 @@ export function statePaths(state: string): StatePaths {
     authority: join(folder, 'authority'),
     authoritySecret: join(folder, 'authority-secret'),
     addressFile: join(folder, 'address.json'),
-    portsFile: join(folder, 'ports.json'),
+    listeningFile: join(folder, 'listening.json'),
   };
 }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { AuditNotes } from './audit/audit-notes.ts';
 import { appendAudit } from './audit/append-audit.ts';
-import type { SqlWords } from './sql-words.ts';
+import type { Retry, SqlWords } from './sql-words.ts';
 import { StoreError } from './store-error.ts';
 import type { Tables } from './tables.ts';
 import type { Write, WriteOperation } from './write.ts';
@@ -114,9 +114,21 @@ export function writeInGroups(
         if (!retry || (failure !== 'again' && failure !== 'cut')) throw cause;
         if (trace.committing && failure === 'cut') {
           const { mark, written } = trace.committing;
-          if (await retry.wasCommitted(db, mark)) return written;
+          if (await wasCommitted(retry, mark)) return written;
         }
         if (attempt === MAX_ATTEMPTS) throw tooOften(cause);
+        await retry.wait(attempt * PAUSE_MS);
+      }
+    }
+  }
+
+  /** The connection that asks may be cut as well. */
+  async function wasCommitted(retry: Retry, mark: string): Promise<boolean> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await retry.wasCommitted(db, mark);
+      } catch (cause) {
+        if (retry.failureOf(cause) !== 'cut' || attempt === MAX_ATTEMPTS) throw cause;
         await retry.wait(attempt * PAUSE_MS);
       }
     }

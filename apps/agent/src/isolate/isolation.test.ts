@@ -12,6 +12,15 @@ const kinds = isRoot ? (['strict', 'user'] as const) : (['user'] as const);
 
 for (const kind of kinds) {
   describe(`profile ${kind}`, () => {
+    const usualRun = {
+      slot: 0,
+      profile: kind,
+      env: [],
+      inputs: [],
+      limits: usualLimits,
+      network: false,
+      outputs: null,
+    } as const;
     let it: TestIsolation;
     before(async () => {
       it = await openTestIsolation({
@@ -331,16 +340,7 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
     test('says how much was written, and that it runs once it has run for a moment', async () => {
       const { end } = await it.run(['/bin/sh', '-c', 'printf 123; printf 12345 >&2; exit 4']);
       assert.deepEqual([end.stdoutBytes, end.stderrBytes, end.code], [3, 5, 4]);
-      const started = await it.isolation.start({
-        slot: 0,
-        profile: kind,
-        argv: ['/bin/sleep', '0.5'],
-        env: [],
-        inputs: [],
-        limits: usualLimits,
-        network: false,
-        outputs: null,
-      });
+      const started = await it.isolation.start({ ...usualRun, argv: ['/bin/sleep', '0.5'] });
       let hasEnded = false;
       void started.ended.then(() => (hasEnded = true));
       assert.ok((await started.running) >= 0);
@@ -350,15 +350,6 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
     });
 
     test('shows nothing of an earlier job to whoever reads the log before the job has begun', async () => {
-      const set = {
-        slot: 0,
-        profile: kind,
-        env: [],
-        inputs: [],
-        limits: usualLimits,
-        network: false,
-        outputs: null,
-      } as const;
       await it.run(['/bin/sh', '-c', 'echo a-canary; echo a-canary >&2'], { slot: 0 });
       for (let n = 0; n < runsPerSlot; n += 1) {
         const shells = processesOf(it)
@@ -366,7 +357,7 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
           .map((line) => Number.parseInt(line, 10));
         assert.ok(shells.length > 0);
         for (const pid of shells) process.kill(pid, 'SIGSTOP');
-        const started = await it.isolation.start({ ...set, argv: ['/bin/true'] });
+        const started = await it.isolation.start({ ...usualRun, argv: ['/bin/true'] });
         await started.running;
         const read = [started.stdoutFile, started.stderrFile].map((file) => readFileSync(file, 'latin1'));
         for (const pid of shells) process.kill(pid, 'SIGCONT');
@@ -377,18 +368,9 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
     });
 
     test('killing a run that has just ended does nothing to the one after it', async () => {
-      const wish = {
-        slot: 0,
-        profile: kind,
-        env: [],
-        inputs: [],
-        limits: usualLimits,
-        network: false,
-        outputs: null,
-      } as const;
       for (let round = 0; round < 40; round += 1) {
-        const first = await it.isolation.start({ ...wish, argv: ['/bin/sh', '-c', 'echo x > file'] });
-        const second = await it.isolation.start({ ...wish, argv: ['/bin/true'] });
+        const first = await it.isolation.start({ ...usualRun, argv: ['/bin/sh', '-c', 'echo x > file'] });
+        const second = await it.isolation.start({ ...usualRun, argv: ['/bin/true'] });
         await new Promise((resolve) => setTimeout(resolve, 4 + round));
         it.isolation.cancel(first, 'kill');
         await first.ended;

@@ -130,6 +130,7 @@ export function readLines(
       letGo?.();
       letGo = null;
     };
+    // What fails in it is told by whoever handles it.
     handling.finally(done).catch(() => {});
   };
 

@@ -17,7 +17,7 @@ test('a port that is named counts; else the one from before; else the usual or a
 });
 
 test('address and ports are read back as they were kept, by their owner only', async () => {
-  const file = join(folder, 'ports.json');
+  const file = join(folder, 'listening.json');
   assert.deepEqual(await readKeptListening(file), { host: null, people: null, agents: null });
   await keepListening(file, { host: '127.0.0.1', people: 40_001, agents: 40_002 });
   assert.deepEqual(await readKeptListening(file), { host: '127.0.0.1', people: 40_001, agents: 40_002 });

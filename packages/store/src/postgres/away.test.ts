@@ -163,12 +163,13 @@ for (const [moment, words] of [
   ['after', 'a commit that stood, though its answer was lost, is answered and not run again'],
 ] as const) {
   test(words, async () => {
-    const rule: ProxyRule = { cut: null, cuts: 0 };
+    const rule: ProxyRule = { cut: null, cuts: 0, isQuestionCut: false };
     await using proxy = await startCuttingProxy(cluster.folder, rule);
     const url = `postgres://writ@/${database.name}?host=${encodeURIComponent(proxy.folder)}`;
     const store = await openStore({ url, wait, patienceMs: 5_000 });
     for (let n = 0; n < 5; n += 1) {
       rule.cut = moment;
+      rule.isQuestionCut = true;
       const answers = await Promise.all(
         ['a', 'b', 'a'].map((name) =>
           store.jobs.submit(newJob(`${name}${letters(n)}b`, { size: 3 }), at(10)),
@@ -179,7 +180,7 @@ for (const [moment, words] of [
         ['added', 'added', 'same'],
         'the first answer, not that of a second run',
       );
-      assert.equal(rule.cut, null, 'it was cut');
+      assert.deepEqual([rule.cut, rule.isQuestionCut], [null, false], 'both were cut');
     }
     assert.equal(rule.cuts, 5);
     assert.equal((await store.jobs.listJobs({ after: null, limit: 100 })).items.length, 10);

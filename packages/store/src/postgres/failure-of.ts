@@ -3,7 +3,7 @@ import { StoreError } from '../store-error.ts';
 
 /** Of two transactions that cannot both stand, this one was taken back: serialization, deadlock. */
 const LOST_AGAINST_ANOTHER = new Set(['40001', '40P01']);
-/** The server ends or starts, takes no more connections, is a copy by now, or has ended this session. */
+/** The server ends or starts, takes no more connections, is a copy by now, or has ended this connection. */
 const ENDS = new Set(['57P01', '57P02', '57P03', '57P05', '25P03', '53300', '25006']);
 const CONNECTION = /^(08|E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_AGAIN|NOTFOUND)|ENOENT$)/;
 /** What `pg` says without a code. */

@@ -9,6 +9,8 @@ export interface ProxyRule {
   /** The next commit is cut off once: before PostgreSQL sees it, or after it has answered. */
   cut: 'before' | 'after' | null;
   cuts: number;
+  /** Whoever asks next whether it was committed is cut off, once. */
+  isQuestionCut: boolean;
 }
 
 /** Stands between a client and the socket of a PostgreSQL. */
@@ -35,6 +37,11 @@ export async function startCuttingProxy(
       });
     }
     client.on('data', (chunk) => {
+      if (rule.isQuestionCut && chunk.includes("where name = 'commit'")) {
+        rule.isQuestionCut = false;
+        end();
+        return;
+      }
       const isCommit = rule.cut !== null && chunk.includes('commit\0');
       if (isCommit && rule.cut === 'before') {
         rule.cut = null;
