@@ -90,6 +90,29 @@ describe('the package', () => {
     });
   });
 
+  test('calls itself and each program by one version, also another than the workspace has', async () => {
+    const tree = {
+      ...TREE,
+      'apps/server/package.json': JSON.stringify({ version: '0.0.7' }),
+      'apps/server/src/main.ts': `import m from '../package.json' with { type: 'json' };\nconsole.log(m.version);\n`,
+    };
+    await withTree(tree, async (root) => {
+      for (const [given, version] of [
+        [undefined, '0.1.0'],
+        ['0.2.0', '0.2.0'],
+      ] as const) {
+        const { folder } = await buildPackage(root, join(root, 'dist'), given);
+        const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+        assert.equal((manifest as { version: unknown }).version, version);
+        const ended = await runProgram([process.execPath, join(folder, 'server.js')], {
+          cwd: '/',
+          minutes: 1,
+        });
+        assert.equal(ended.output, `${version}\n`);
+      }
+    });
+  });
+
   test('can be read by every account whatever the umask, and carries the licences', async () => {
     await withTree(TREE, async (root) => {
       const umask = process.umask(0o077);

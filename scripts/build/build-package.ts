@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 
 /** The programs of the published package, beside one another; each has files of its own for what it needs later or seldom. */
 const PROGRAMS = {
@@ -19,8 +19,16 @@ export type Built = {
   readonly files: Readonly<Record<string, number>>;
 };
 
-/** Writes the package `writ`: bundles that need no other package, and no script runs when it is installed. */
-export async function buildPackage(root: string, folder: string): Promise<Built> {
+/**
+ * Writes the package `writ`: bundles that need no other package, and no script runs when it is installed.
+ *
+ * @param version what the package and each of its programs call themselves: the workspace's own, when left out.
+ */
+export async function buildPackage(
+  root: string,
+  folder: string,
+  version: string = readManifest(root).version,
+): Promise<Built> {
   const missing = Object.values(PROGRAMS).filter((entry) => !existsSync(join(root, entry)));
   if (missing.length > 0) throw new Error(`cannot build the package: ${missing.join(', ')} is not there`);
   rmSync(folder, { recursive: true, force: true });
@@ -42,6 +50,7 @@ export async function buildPackage(root: string, folder: string): Promise<Built>
       target: 'node24',
       format: 'esm',
       banner: { js: REQUIRE },
+      plugins: [callThemselves(version)],
       legalComments: 'none',
       logLevel: 'error',
       metafile: true,
@@ -52,17 +61,35 @@ export async function buildPackage(root: string, folder: string): Promise<Built>
     inputs.push(metafile.inputs);
     files[`${name}.js`] = outputs.reduce((sum, [, { bytes }]) => sum + bytes, 0);
   }
-  write(folder, 'package.json', `${JSON.stringify(manifest(root), null, 2)}\n`);
+  write(folder, 'package.json', `${JSON.stringify(manifest(root, version), null, 2)}\n`);
   write(folder, 'LICENSE', readFileSync(join(root, 'LICENSE'), 'utf8'));
   write(folder, 'README.md', readFileSync(join(root, 'README.md'), 'utf8'));
   write(folder, 'LICENSES-OF-OTHERS', licencesOf(root, inputs));
   return { folder, files };
 }
 
-function manifest(root: string): object {
-  const { version, description, license } = JSON.parse(
-    readFileSync(join(root, 'package.json'), 'utf8'),
-  ) as Record<string, unknown>;
+interface Manifest {
+  readonly version: string;
+  readonly description?: string;
+  readonly license?: string;
+}
+
+const readManifest = (root: string): Manifest =>
+  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+
+/** Each program reads its version from the manifest of its workspace. */
+const callThemselves = (version: string): Plugin => ({
+  name: 'version',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/apps\/[^/]+\/package\.json$/ }, () => ({
+      contents: JSON.stringify({ version }),
+      loader: 'json',
+    }));
+  },
+});
+
+function manifest(root: string, version: string): object {
+  const { description, license } = readManifest(root);
   return {
     name: 'writ',
     version,

@@ -1,10 +1,11 @@
 import type { Envelope, Label } from '@writ/contract';
 import { makeDescription } from '@writ/trust';
 import type { Signer } from '@writ/trust';
+import manifest from '../package.json' with { type: 'json' };
 import type { ProfileMeasured } from './isolate/isolation.ts';
 import type { MachineMeasured } from './measure/read-machine.ts';
 
-export const WRIT = '0.1.0';
+export const WRIT = manifest.version;
 
 export interface Described {
   readonly cluster: string;
