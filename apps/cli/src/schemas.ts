@@ -142,6 +142,12 @@ export const SCHEMAS = {
     ),
   }),
   'agent list': shape({ agents: Type.Array(AgentView) }),
+  'agent start': shape({
+    name: Name,
+    state: Text,
+    wasRunning: Type.Boolean(),
+    process: orNull(whole(2)),
+  }),
   'agent ban': shape({ agent: AgentView }),
   'token create': TokenMade,
   'token list': shape({ tokens: Type.Array(TokenView) }),

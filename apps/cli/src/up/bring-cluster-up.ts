@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { readMachineFile } from '@writ/agent/machine-file';
+import { readAll } from '@writ/client';
 import { type AgentView, decodeBase64 } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import type { Call } from '../command-spec.ts';
+import { VERSION } from '../version.ts';
 import { bytesText } from '../show/quantities.ts';
 import { admitOwnAgent, type Reached, startAgentDetached, waitForAgent, waitForServer } from './bring-up.ts';
 import { type Claimed, claimCluster } from './claim-cluster.ts';
@@ -46,6 +49,10 @@ export async function bringClusterUp(
   output.note(
     `  ${tick} server ${wasRunning ? 'is listening' : 'listening   '}          ${view.peopleAddresses[0] ?? '-'}   agents: ${view.agentAddresses[0] ?? '-'}`,
   );
+  if (view.writ !== VERSION)
+    output.warn(
+      `The server that runs here is writ ${view.writ}, this program is ${VERSION}. To go over to it: writ down --keep-agent, then writ up as before. Jobs on agents go on meanwhile.`,
+    );
   const agent = wish.isWithAgent ? await bringAgentUp(call, reached, places, claimed, wish) : undefined;
   output.note(`  · your key is on this machine too: whoever owns it is you`);
   output.note(`  → try                          writ run -- uname -a`);
@@ -87,6 +94,7 @@ async function bringAgentUp(
   const running = await readRunning(places);
   if (running.agent !== undefined) {
     output.note(`  ${tick} this machine's agent runs    process ${running.agent}`);
+    await sayOldAgent(call, reached, places);
     return undefined;
   }
   const program = await startAgentDetached(places, surroundings);
@@ -107,6 +115,16 @@ async function bringAgentUp(
       'Nothing isolates jobs here, so this agent takes none. Install bubblewrap (apt-get install bubblewrap), then: writ down && writ up',
     );
   return agent;
+}
+
+async function sayOldAgent({ output }: Call, { client }: Reached, places: Places): Promise<void> {
+  const { name } = await readMachineFile(places.agent);
+  const agents = await readAll((asked) => client.listAgents(asked));
+  const old = agents.find((one) => one.name === name && one.writ !== null && one.writ !== VERSION);
+  if (old !== undefined)
+    output.warn(
+      `This machine's agent is writ ${old.writ}, this program is ${VERSION}. To go over to it: writ down, then writ up. What it runs then starts again, here or elsewhere.`,
+    );
 }
 
 const shorten = (fingerprint: string): string => `${fingerprint.slice(0, 5)}:…:${fingerprint.slice(-2)}`;

@@ -11,6 +11,7 @@ export interface ServerWish {
   readonly name: string;
   /** `postgres://…`; undefined: as before. */
   readonly database?: string | undefined;
+  readonly leaseSeconds?: number | undefined;
 }
 
 /** The server knows its folder as `server` in a state folder. Of that one it sees nothing else. */
@@ -42,6 +43,7 @@ export function serverProgram(
       ...(wish.port === undefined ? [] : ['--port', String(wish.port)]),
       ...(wish.agentPort === undefined ? [] : ['--agent-port', String(wish.agentPort)]),
       ...(wish.host === undefined ? [] : ['--host', wish.host]),
+      ...(wish.leaseSeconds === undefined ? [] : ['--lease-seconds', String(wish.leaseSeconds)]),
     ],
     binds: [{ from: places.server, to: seenAs, writable: true }, ...binds],
     diesWithParent,

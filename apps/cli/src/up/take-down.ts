@@ -7,10 +7,14 @@ import { type Part, readRunning } from './running-file.ts';
 const graceMs = 15_000;
 
 /** Stops agent and server of a folder, and waits until they are gone. @returns what was stopped. */
-export async function takeDown(places: Places, surroundings: Surroundings): Promise<Part[]> {
+export async function takeDown(
+  places: Places,
+  surroundings: Surroundings,
+  { keepsAgent = false }: { keepsAgent?: boolean } = {},
+): Promise<Part[]> {
   const running = await readRunning(places);
   const stopped: Part[] = [];
-  if (running.agent !== undefined) {
+  if (running.agent !== undefined && !keepsAgent) {
     process.kill(running.agent, 'SIGTERM');
     await gone(places, 'agent', surroundings);
     stopped.push('agent');

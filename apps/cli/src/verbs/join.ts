@@ -52,7 +52,7 @@ export async function join(call: Call): Promise<number> {
     isStarted = true;
     output.note(`  ${tick} connected, no port open here`);
   } else {
-    output.note('  → start it                     writ agent run');
+    output.note('  → start it                     writ agent start');
   }
   output.answer({
     value: { ...joined, state: places.state, isStarted },

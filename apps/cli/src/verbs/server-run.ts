@@ -8,7 +8,7 @@ import { placesIn } from '../up/places.ts';
 import { readDatabase } from '../up/read-database.ts';
 import { serverProgram } from '../up/server-program.ts';
 import { runForeground } from '../up/run-foreground.ts';
-import { stateFolder } from './up.ts';
+import { readLease, stateFolder } from './up.ts';
 
 export async function serverRun(call: Call): Promise<number> {
   const { options, surroundings } = call;
@@ -23,6 +23,7 @@ export async function serverRun(call: Call): Promise<number> {
     agentPort: number('agentPort', '--agent-port'),
     host: textOption(options, 'host'),
     database: readDatabase(call),
+    leaseSeconds: readLease(call),
   };
   const running = runForeground(serverProgram(places, wish, true).argv, {
     PATH: surroundings.settings.toolPath,

@@ -3,7 +3,7 @@ import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { isGiven, textOption } from '../read/read-options.ts';
-import { parseWhole } from '../show/quantities.ts';
+import { parseSeconds, parseWhole } from '../show/quantities.ts';
 import type { UpWish } from '../up/bring-cluster-up.ts';
 import { launchServer } from '../up/launch-server.ts';
 import { nameOf } from '../up/name-of.ts';
@@ -33,7 +33,13 @@ export async function up(call: Call): Promise<number> {
   return EXIT.ok;
 }
 
-const SERVER_OPTIONS = { host: '--host', port: '--port', agentPort: '--agent-port', database: '--database' };
+const SERVER_OPTIONS = {
+  host: '--host',
+  port: '--port',
+  agentPort: '--agent-port',
+  database: '--database',
+  lease: '--lease',
+};
 
 /** What is asked of a server that runs already it does not hear. */
 function sayUnused({ options, output }: Call): void {
@@ -68,11 +74,21 @@ async function readUpWish(call: Call): Promise<UpWish> {
       agentPort: number('agentPort', '--agent-port', 0, 65_535),
       host: textOption(options, 'host'),
       database: readDatabase(call),
+      leaseSeconds: readLease(call),
     },
     slots: number('slots', '--slots', 1, 62),
     isWithAgent: options['agent'] !== false,
     isBare: isGiven(options, 'bare'),
   };
+}
+
+/** The bounds are the server's own. */
+export function readLease({ options }: Call): number | undefined {
+  const text = textOption(options, 'lease');
+  if (text === undefined) return undefined;
+  const seconds = parseSeconds(text, '--lease');
+  if (seconds <= 3600) return seconds;
+  throw new CliError('usage.option', `--lease ${text} is too long.`, 'An hour is the most: --lease 1h');
 }
 
 export const stateFolder = ({ options, surroundings }: Call): string => {
