@@ -5,6 +5,7 @@ import type { Envelope, LeasedTask } from '@writ/contract';
 import { holdFolder } from '@writ/store/hold-folder';
 import { findKey, judgeAdmission, namesNewerSet, readUnverified } from '@writ/trust';
 import type { MachineFacts } from '@writ/trust';
+import { dialLink } from '@writ/trust/certificates';
 import type { PeerExpectation } from '@writ/trust/certificates';
 import { AgentError } from './agent-error.ts';
 import { askServer } from './ask-server.ts';
@@ -15,6 +16,7 @@ import type { Clock } from './clock.ts';
 import { addressOf, readMachineFile } from './config/machine-file.ts';
 import { openEnrolment } from './connect/enrol.ts';
 import { keepLink } from './connect/keep-link.ts';
+import { openLink } from './connect/link.ts';
 import type { Link } from './connect/link.ts';
 import { listenForServer } from './connect/listen.ts';
 import { describe, WRIT } from './describe.ts';
@@ -37,6 +39,7 @@ import { openLog, reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import { measureSpeed } from './measure/measure-speed.ts';
 import { readMachine } from './measure/read-machine.ts';
+import type { MachineMeasured } from './measure/read-machine.ts';
 import { reachServer } from './reach-server.ts';
 import { openReceiptChain } from './receipts/receipt-chain.ts';
 import { openReceiptSender } from './receipts/send-receipts.ts';
@@ -54,10 +57,21 @@ export interface Given {
   /** The agent's folder, as this program sees it. */
   readonly folder: string;
   readonly isolation: Isolation;
+  readonly network: AgentNetwork;
+  readonly machine: MachineMeasured;
+  readonly measureSpeed: typeof measureSpeed;
   readonly clock: Clock;
   /** Between 0 and 1: spreads renewals and reconnects. */
   readonly random: () => number;
   readonly log: Log;
+}
+
+/** Everything by which this program reaches another one. */
+export interface AgentNetwork {
+  readonly dialLink: typeof dialLink;
+  readonly openLink: typeof openLink;
+  readonly openEnrolment: typeof openEnrolment;
+  readonly listenForServer: typeof listenForServer;
 }
 
 export interface RunningAgent {
@@ -77,10 +91,10 @@ const IDLE_BEFORE_MEASURE = 30_000;
 const QUICK = 40;
 
 /** Opens every part, passes each what it needs, and says who is told what. Who opens closes, in the opposite order. */
-export async function compose({ folder, isolation, clock, random, log }: Given): Promise<RunningAgent> {
+export async function compose(given: Given): Promise<RunningAgent> {
+  const { folder, isolation, network, machine, clock, random, log } = given;
   const places = placesOf(folder);
   const machineFile = await readMachineFile(folder);
-  const machine = readMachine();
   if (machineFile.machineId !== machine.machineId)
     throw new AgentError(
       'agent.moved',
@@ -143,8 +157,15 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     servers: machineFile.servers.map(addressOf),
     heldLeaf: () => tls.leaf,
     enrol: (to, signal) =>
-      enrolLeaf({ open: () => openEnrolment(to, signal), expect: expectServer, store: tls, clock, log }),
+      enrolLeaf({
+        open: () => network.openEnrolment(to, signal),
+        expect: expectServer,
+        store: tls,
+        clock,
+        log,
+      }),
     expectServer,
+    dialLink: network.dialLink,
     now,
   });
 
@@ -209,6 +230,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
 
   const keeper = keepLink({
     dial: reach.dial,
+    open: network.openLink,
     onOpen,
     onMessage: (link, message) => hear(link, message),
     onOver,
@@ -377,7 +399,6 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
   /** Everything that goes on at the same time, until told to stop or the launcher is gone. */
   async function run(): Promise<void> {
     await mkdir(places.outputs, { recursive: true, mode: 0o700 });
-    const ticking = setInterval(tick, TICK);
     const gone = isolation.lost.then(() => {
       if (!stop.signal.aborted)
         log('agent.launcher_lost', { why: 'the launcher is gone, and every job with it' });
@@ -386,6 +407,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     try {
       if (machineFile.listen) await listen(machineFile.listen);
       await Promise.all([
+        keepTicking(),
         machineFile.servers.length > 0 ? keeper.dialAlways(stop.signal) : undefined,
         renewAlways(
           {
@@ -402,7 +424,6 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
       ]);
     } finally {
       stop.abort();
-      clearInterval(ticking);
       await listener?.close();
       keeper.link?.close();
       linked.resolve();
@@ -417,7 +438,7 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
 
   async function listen(where: { host: string; port: number }): Promise<void> {
     const leaf = await reach.currentLeaf(stop.signal);
-    listener = await listenForServer({
+    listener = await network.listenForServer({
       ...where,
       own: leaf.own,
       expect: expectServer,
@@ -470,6 +491,13 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
     log('link.over', { why: reason?.message ?? 'closed here' });
   }
 
+  async function keepTicking(): Promise<void> {
+    while (!stop.signal.aborted) {
+      await clock.wait(TICK, stop.signal);
+      if (!stop.signal.aborted) tick();
+    }
+  }
+
   /** Called forty times a second: what is due by time alone. */
   function tick(): void {
     const at = clock.monotonic();
@@ -488,7 +516,8 @@ export async function compose({ folder, isolation, clock, random, log }: Given):
 
   /** Jobs need not wait for it: a description may be sent again. */
   function measure(): void {
-    measureSpeed(stop.signal)
+    given
+      .measureSpeed(stop.signal)
       .then((measured) => {
         if (stop.signal.aborted || measured <= megaflops) return;
         megaflops = measured;
@@ -568,7 +597,16 @@ export async function start(options: StartOptions): Promise<RunningAgent> {
       cacheFolder: options.cacheFolder ?? `${options.folder}/cache`,
     });
     try {
-      const agent = await compose({ folder: options.folder, isolation, clock, random: Math.random, log });
+      const agent = await compose({
+        folder: options.folder,
+        isolation,
+        network: { dialLink, openLink, openEnrolment, listenForServer },
+        machine: readMachine(),
+        measureSpeed,
+        clock,
+        random: Math.random,
+        log,
+      });
       log('agent.started', { name: agent.name, identity: agent.identity });
       return { ...agent, port: agent.port, over: agent.over.finally(() => hold.release()) };
     } catch (error) {

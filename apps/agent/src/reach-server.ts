@@ -1,6 +1,5 @@
 import type { TLSSocket } from 'node:tls';
-import { dialLink } from '@writ/trust/certificates';
-import type { PeerExpectation } from '@writ/trust/certificates';
+import type { dialLink, PeerExpectation } from '@writ/trust/certificates';
 import { AgentError } from './agent-error.ts';
 import type { HeldLeaf } from './certificate/tls-store.ts';
 
@@ -23,10 +22,11 @@ export interface ReachParts {
   /** Asks the server at this address for one. */
   readonly enrol: (to: Address, signal: AbortSignal) => Promise<HeldLeaf>;
   readonly expectServer: () => PeerExpectation;
+  readonly dialLink: typeof dialLink;
   readonly now: () => number;
 }
 
-export function reachServer({ servers, heldLeaf, enrol, expectServer, now }: ReachParts): Reach {
+export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, now }: ReachParts): Reach {
   return { dial, currentLeaf };
 
   async function dial(signal: AbortSignal): Promise<TLSSocket> {

@@ -10,6 +10,7 @@ import type { HostileServer, PaperCluster } from '../../../../testkit/src/hostil
 import { systemClock } from '../system-clock.ts';
 import { backOff, keepLink } from './keep-link.ts';
 import { readLines } from './line-reader.ts';
+import { openLink } from './link.ts';
 import { listenForServer } from './listen.ts';
 
 let cluster: PaperCluster;
@@ -42,6 +43,7 @@ function keep(dial: (signal: AbortSignal) => ReturnType<typeof dialLink>) {
   let opened = 0;
   const keeper = keepLink({
     dial: async (signal) => (await dial(signal)).socket,
+    open: openLink,
     onOpen: (link) => {
       opened += 1;
       link.send({ is: 'pong', n: opened });
@@ -90,6 +92,7 @@ describe('a link', () => {
         const to = { host: '127.0.0.1', port: server.port };
         return (await dialLink({ to, own, expect: expectOf('server'), signal })).socket;
       },
+      open: openLink,
       onOpen: (link) => link.send({ is: 'pong', n: 7000 + (opened += 1) }),
       onMessage: () => undefined,
       onOver: () => undefined,

@@ -3,7 +3,6 @@ import type { FromServer } from '@writ/contract';
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../log.ts';
 import type { Log } from '../log.ts';
-import { openLink } from './link.ts';
 import type { Link } from './link.ts';
 
 /** Waits between tries: the first is quick, then longer and longer, each at a random part so that many agents do not come at once. */
@@ -17,6 +16,8 @@ const GOOD_LINK_MS = 250;
 export interface LinkKeeping {
   /** One try to connect to one of the owner's addresses; rejects when it fails. */
   dial(signal: AbortSignal): Promise<TLSSocket>;
+  /** Takes a judged connection. What `onMessage` throws ends the link. */
+  open(socket: TLSSocket, onMessage: (message: FromServer) => void): Link;
   onOpen(link: Link): void;
   onMessage(link: Link, message: FromServer): void;
   onOver(reason: Error | undefined): void;
@@ -39,7 +40,7 @@ export function keepLink(keeping: LinkKeeping): LinkKeeper {
 
   const hold = (socket: TLSSocket): Link => {
     welcomedAt = Number.POSITIVE_INFINITY;
-    const opened: Link = openLink(socket, (message) => {
+    const opened: Link = keeping.open(socket, (message) => {
       if (message.is === 'welcome') welcomedAt = keeping.clock.monotonic();
       keeping.onMessage(opened, message);
     });

@@ -66,10 +66,15 @@ export interface Joined {
  * After a lost answer it is called again: the same keys ask for the same thing.
  */
 export async function joinCluster(wish: JoinWish): Promise<Joined> {
-  const invite = parseInvite(wish.invite);
-  const key = inviteSigner(invite.seed);
-  const line = await openAny(invite.addresses, wish.signal);
+  const line = await openAny(parseInvite(wish.invite).addresses, wish.signal);
+  return await joinOver(line, wish);
+}
+
+/** The conversation of {@link joinCluster}, on a connection that has not been judged. It is closed here. */
+export async function joinOver(line: Enrolment, wish: Omit<JoinWish, 'signal'>): Promise<Joined> {
   try {
+    const invite = parseInvite(wish.invite);
+    const key = inviteSigner(invite.seed);
     const offer = await line.ask({ is: 'join', enrol: 1, inviteKey: key.key, set: invite.set });
     if (offer.is === 'refused') throw refusedBy(offer);
     if (offer.is !== 'offer')

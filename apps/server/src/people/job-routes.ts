@@ -13,9 +13,9 @@ import {
   Type,
 } from '@writ/contract';
 import type { JobRecord } from '@writ/store';
-import { envelopeDigest, judgeWithdrawal, TrustError } from '@writ/trust';
 import type { FastifyInstance } from 'fastify';
 import { ServerError } from '../server-error.ts';
+import { cancelJob } from './cancel-job.ts';
 import { jobView, nameAgentsWith, receiptView, taskView, wholeJobView } from './job-views.ts';
 import { PAGE_QUERY, pageOf, type PageQuery, WHOLE_TEXT } from './paging.ts';
 import { byOf, type PeopleParts } from './people-parts.ts';
@@ -117,43 +117,9 @@ export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {
     { config, schema: { params: JOB_PARAMS, body: CancelBody } },
     async (request) => {
       const job = await findJob(parts, idOf(request.params));
-      const { indexes, how, withdrawal } = request.body as CancelJob;
-      // It is judged before anything is cancelled; agents keep it, so that a cancelled order does not start later.
-      if (withdrawal) {
-        judgeFor(parts, job, withdrawal);
-        const digest = envelopeDigest(withdrawal);
-        const kept = { digest, order: job.digest, until: job.notAfter, envelope: withdrawal };
-        await store.jobs.addWithdrawal(kept, byOf(request.caller, clock));
-      }
-      const cancelled = await store.leases.cancel({
-        job: job.id,
-        indexes,
-        how,
-        by: byOf(request.caller, clock),
-      });
-      if (cancelled) {
-        const held = Map.groupBy(cancelled.toStop, (lease) => lease.identity);
-        for (const [identity, tasks] of held) parts.cancel(identity, tasks, how);
-      }
-      if (withdrawal) parts.withdraw(withdrawal);
+      await cancelJob(parts, job, request.body as CancelJob, byOf(request.caller, clock));
       const after = await findJob(parts, job.id);
       return hasEnded(after.state) ? await wholeJobView(parts, after) : jobView(parts, after);
     },
   );
-}
-
-function judgeFor({ cluster }: PeopleParts, job: JobRecord, withdrawal: Envelope): void {
-  try {
-    const { order } = judgeWithdrawal(withdrawal, cluster.sets(), (_order, person) => person === job.person);
-    if (order !== job.digest)
-      throw new TrustError('withdrawal.order_other', 'this withdrawal is of another order');
-  } catch (error) {
-    if (!(error instanceof TrustError)) throw error;
-    throw new ServerError(
-      'request.malformed',
-      `The withdrawal does not count: ${error.message}.`,
-      [{ pointer: '/withdrawal', detail: error.code }],
-      { cause: error },
-    );
-  }
 }

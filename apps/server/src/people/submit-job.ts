@@ -24,12 +24,17 @@ import {
 import { ServerError } from '../server-error.ts';
 import type { PeopleParts } from './people-parts.ts';
 
+export type SubmitParts = Pick<
+  PeopleParts,
+  'store' | 'clock' | 'cluster' | 'orders' | 'dispatch' | 'files' | 'counters' | 'refuseWhenFull'
+>;
+
 /**
  * Judges an order with the functions that agents use, so that people get an early and precise answer; then makes it
  * durable, and hands it out in the same transaction where an agent is free.
  */
 export async function submitJob(
-  parts: PeopleParts,
+  parts: SubmitParts,
   envelope: Envelope,
   by: By,
 ): Promise<{ readonly job: JobRecord; readonly isNew: boolean }> {
@@ -78,11 +83,11 @@ const usedBefore = (job: string): ServerError =>
     `The job id ${job} was used for another order. Make a new id for a new order.`,
   );
 
-function judge(parts: PeopleParts, envelope: Envelope): OpenedOrder {
+function judge(parts: SubmitParts, envelope: Envelope): OpenedOrder {
   return refuseWhen(() => openOrder(envelope, parts.cluster.sets()));
 }
 
-function checkNow({ cluster, clock }: PeopleParts, opened: OpenedOrder): void {
+function checkNow({ cluster, clock }: SubmitParts, opened: OpenedOrder): void {
   const now = clock.now();
   const sets = cluster.sets();
   checkSetNamed(opened, sets);
@@ -114,7 +119,7 @@ function refuseWhen<T>(act: () => T): T {
 const MOST_MANIFEST_BYTES = 64 * 1024 * 1024;
 
 /** Every file that the order names, with what its manifests list. */
-async function findInputs(parts: PeopleParts, order: Order): Promise<{ digest: string; size: number }[]> {
+async function findInputs(parts: SubmitParts, order: Order): Promise<{ digest: string; size: number }[]> {
   if (order.runs.is !== 'command') return [];
   const found: { digest: string; size: number }[] = [];
   for (const { command } of order.runs.variants) found.push(...(await inputsOf(parts, order, command)));
@@ -122,7 +127,7 @@ async function findInputs(parts: PeopleParts, order: Order): Promise<{ digest: s
 }
 
 async function inputsOf(
-  parts: PeopleParts,
+  parts: SubmitParts,
   order: Order,
   { inputs }: Command,
 ): Promise<{ digest: string; size: number }[]> {
@@ -160,7 +165,7 @@ const MOST_NAMED = 100;
 
 /** A digest may be named by a project that has shown the bytes, and by no other: it is no password. */
 async function refuseMissing(
-  { store }: PeopleParts,
+  { store }: SubmitParts,
   order: Order,
   inputs: readonly { readonly digest: string; readonly size: number }[],
 ): Promise<void> {
