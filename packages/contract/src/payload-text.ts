@@ -28,11 +28,17 @@ export function parsePayload(bytes: Uint8Array): { value: unknown } | { fault: P
   return { value };
 }
 
-/** @throws TypeError for a value that {@link parsePayload} would refuse. */
+/**
+ * What JSON.stringify writes is the one spelling already.
+ * @throws TypeError for a value that {@link parsePayload} would refuse.
+ */
 export function writePayload(value: unknown): Uint8Array {
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
-  const parsed = parsePayload(bytes);
-  if ('fault' in parsed) throw new TypeError(`this value cannot be signed: ${parsed.fault}`);
+  const text = JSON.stringify(value);
+  const bytes = new TextEncoder().encode(text);
+  const fault =
+    (!isShallow(value, MAX_DEPTH) && 'too_deep') ||
+    (!isNormal(text, text.length === bytes.length) && 'not_normal');
+  if (fault) throw new TypeError(`this value cannot be signed: ${fault}`);
   return bytes;
 }
 

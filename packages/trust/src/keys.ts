@@ -1,5 +1,6 @@
 import { decodeBase64Url, encodeBase32, encodeBase64Url } from '@writ/contract';
-import { deriveKey, ed25519FromSeed, p256FromPkcs8, verifyEd25519, verifyP256 } from '#primitives';
+import { deriveKey, ed25519FromSeed, ed25519Verifier, p256FromPkcs8, p256Verifier } from '#primitives';
+import type { Verify } from '#primitives';
 import { TrustError } from './trust-error.ts';
 
 export { generateP256 } from '#primitives';
@@ -53,15 +54,28 @@ export function keyBytes(key: string): Uint8Array {
   return bytes;
 }
 
+/** The few keys of a cluster are read once; a key that cannot be read, or is weak, has signed nothing. */
+const MOST_KEYS = 4096;
+const verifiers = new Map<string, Verify>();
+
 export function verifySignature(key: string, bytes: Uint8Array, signature: Uint8Array): boolean {
   try {
-    if (key.startsWith('ed25519:'))
-      return isStrongEd25519(key) && verifyEd25519(key, keyBytes(key), bytes, signature);
-    if (key.startsWith('p256:')) return verifyP256(key, keyBytes(key), bytes, signature);
+    let verify = verifiers.get(key);
+    if (!verify) {
+      verify = readVerifier(key);
+      if (verifiers.size >= MOST_KEYS) verifiers.clear();
+      verifiers.set(key, verify);
+    }
+    return verify(bytes, signature);
   } catch {
-    return false; // a key that cannot be read has signed nothing
+    return false;
   }
-  return false;
+}
+
+function readVerifier(key: string): Verify {
+  if (key.startsWith('ed25519:')) return isStrongEd25519(key) ? ed25519Verifier(keyBytes(key)) : () => false;
+  if (key.startsWith('p256:')) return p256Verifier(keyBytes(key));
+  return () => false;
 }
 
 const FIELD_PRIME = (1n << 255n) - 19n;

@@ -8,7 +8,6 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
 
 /** The primitives as Node has them. Whatever else this package does is plain JavaScript over these. */
 
@@ -64,40 +63,21 @@ export function p256FromPkcs8(privateKey: Uint8Array): {
   };
 }
 
-/** Reading a key costs as much as a signature: the few keys of a cluster are read once. */
-const MOST_KEYS = 4096;
-const keys = new Map<string, KeyObject>();
+export type Verify = (bytes: Uint8Array, signature: Uint8Array) => boolean;
 
-function readKey(name: string, make: () => KeyObject): KeyObject {
-  let key = keys.get(name);
-  if (!key) {
-    key = make();
-    if (keys.size >= MOST_KEYS) keys.clear();
-    keys.set(name, key);
-  }
-  return key;
-}
-
-export function verifyEd25519(
-  name: string,
-  publicKey: Uint8Array,
-  bytes: Uint8Array,
-  signature: Uint8Array,
-): boolean {
-  const key = readKey(name, () =>
-    createPublicKey({ key: Buffer.concat([SPKI_ED25519, publicKey]), format: 'der', type: 'spki' }),
-  );
-  return verify(null, bytes, key, signature);
+/** Reads a key, which costs as much as a signature. */
+export function ed25519Verifier(publicKey: Uint8Array): Verify {
+  const key = createPublicKey({
+    key: Buffer.concat([SPKI_ED25519, publicKey]),
+    format: 'der',
+    type: 'spki',
+  });
+  return (bytes, signature) => verify(null, bytes, key, signature);
 }
 
 /** @throws for bytes that are not a P-256 SubjectPublicKeyInfo. */
-export function verifyP256(
-  name: string,
-  spki: Uint8Array,
-  bytes: Uint8Array,
-  signature: Uint8Array,
-): boolean {
-  const key = readKey(name, () => createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }));
-  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false;
-  return verify('sha256', bytes, key, signature);
+export function p256Verifier(spki: Uint8Array): Verify {
+  const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new TypeError('this is no P-256 key');
+  return (bytes, signature) => verify('sha256', bytes, key, signature);
 }
