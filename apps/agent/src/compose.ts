@@ -60,6 +60,8 @@ export interface Given {
   readonly network: AgentNetwork;
   readonly machine: MachineMeasured;
   readonly measureSpeed: typeof measureSpeed;
+  /** After so long without a word the server is taken for gone. */
+  readonly silenceMs: number;
   readonly clock: Clock;
   /** Between 0 and 1: spreads renewals and reconnects. */
   readonly random: () => number;
@@ -89,6 +91,10 @@ const MOST_ORDERS = 10_000;
 const MOST_HELD = 8_192;
 const IDLE_BEFORE_MEASURE = 30_000;
 const QUICK = 40;
+/** A server says something every fifteen seconds. */
+const SILENCE_MS = 60_000;
+/** How long it may take until what ran here has ended and the server knows. */
+const MOST_LEAVING = 3_000;
 
 /** Opens every part, passes each what it needs, and says who is told what. Who opens closes, in the opposite order. */
 export async function compose(given: Given): Promise<RunningAgent> {
@@ -107,6 +113,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       `${places.identity} is not there. Join a cluster first: writ join.`,
     );
   const stop = new AbortController();
+  let isLeaving = false;
   const now = (): number => clock.now();
 
   const signers = await openSigners(places.signers, machineFile.cluster, now, log);
@@ -234,6 +241,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     onOpen,
     onMessage: (link, message) => hear(link, message),
     onOver,
+    silenceMs: given.silenceMs,
     clock,
     random,
     log,
@@ -300,7 +308,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
   const credits = openCredits({
     slots,
     held: () => leases.size,
-    mayGive: () => keeper.link !== undefined && !stop.signal.aborted && offers.length > 0,
+    mayGive: () => keeper.link !== undefined && !isLeaving && !stop.signal.aborted && offers.length > 0,
     send: (more) => keeper.link?.send({ is: 'credits', more }),
   });
 
@@ -343,7 +351,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       const { inputs } = variant.variant.command;
       return inputs.is === 'list' && inputs.files.length === 0 ? [] : cache.bring(inputs);
     },
-    queue: (job) => queue.add(job),
+    queue: (job) => (isLeaving ? leases.drop(job.task) : queue.add(job)),
     inHand: new Map(),
     stopLost: (task) => holding.stopHeld(task, 'lost', 'kill'),
     isolate: (run) => isolation.start(run),
@@ -391,10 +399,19 @@ export async function compose(given: Given): Promise<RunningAgent> {
     },
     over,
     async close() {
+      await leaveWork();
       stop.abort();
       await over;
     },
   };
+
+  /** Given up while the server can still be told: others take it at once, and no task ends as if its job had failed. */
+  async function leaveWork(): Promise<void> {
+    isLeaving = true;
+    await holding.handBack(Array.from(leases.tasks));
+    for (const task of Array.from(leases.tasks)) holding.stopHeld(task, 'lost', 'kill');
+    await Promise.race([Promise.all(desk.inHand.values()), clock.wait(MOST_LEAVING, stop.signal)]);
+  }
 
   /** Everything that goes on at the same time, until told to stop or the launcher is gone. */
   async function run(): Promise<void> {
@@ -603,6 +620,7 @@ export async function start(options: StartOptions): Promise<RunningAgent> {
         network: { dialLink, openLink, openEnrolment, listenForServer },
         machine: readMachine(),
         measureSpeed,
+        silenceMs: SILENCE_MS,
         clock,
         random: Math.random,
         log,
