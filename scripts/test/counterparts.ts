@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
@@ -17,6 +18,19 @@ const COUNTERPARTS = [
 
 /** Installs what is missing where that is possible. Answers what is still missing, each with the reason. */
 export async function setUpCounterparts(say: (line: string) => void): Promise<ReadonlyMap<string, string>> {
+  const lacking = new Map(await installMissing(say));
+  if (!mayMakeHosts())
+    lacking.set('network-namespaces', 'this account may not make network namespaces; root may');
+  return lacking;
+}
+
+/** Hosts with networks and processes of their own, for tests of what crosses a network. */
+const mayMakeHosts = (): boolean => {
+  const [unshare, ...apart] = ['unshare', '--net', '--mount', '--uts', '--pid', '--fork', '--mount-proc'];
+  return spawnSync(unshare, [...apart, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+};
+
+async function installMissing(say: (line: string) => void): Promise<ReadonlyMap<string, string>> {
   const missing = COUNTERPARTS.filter((counterpart) => !isInstalled(counterpart.program));
   if (missing.length === 0) return new Map();
   const names = missing.map((counterpart) => counterpart.package);
