@@ -29,8 +29,11 @@ export const SUITES: readonly Suite[] = [
 /** The documents against the tree and the programs; run last, because they start programs. */
 export const DOCS: readonly Gate[] = [
   { name: 'docs: paths', argv: [node, 'scripts/docs/paths.ts'] },
-  {
-    name: 'docs: getting started',
-    argv: [node, 'scripts/docs/run-console-blocks.ts', 'docs/getting-started.md'],
-  },
+  page('getting started', 'docs/getting-started.md'),
+  page('install and upgrade', 'docs/install-and-upgrade.md'),
 ];
+
+/** Every command of a page, typed into a shell. */
+function page(name: string, file: string): Gate {
+  return { name: `docs: ${name}`, argv: [node, 'scripts/docs/run-console-blocks.ts', file] };
+}

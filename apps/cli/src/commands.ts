@@ -315,6 +315,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import('./verbs/job-list.ts')).jobList,
   },
   {
+    name: 'support-bundle',
+    summary:
+      'write one file for whoever helps: versions, configuration, states, logs; no secret, nothing of jobs',
+    args: '',
+    isRemote: true,
+    options: [DIR, ['--file <file>', 'what to write (writ-support-HOST-TIME.tar.gz in the current folder)']],
+    example: 'writ support-bundle',
+    load: async () => (await import('./verbs/support-bundle.ts')).supportBundle,
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell: bash, zsh or fish',
     args: '<shell>',

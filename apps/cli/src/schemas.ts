@@ -161,6 +161,7 @@ export const SCHEMAS = {
   'context add': shape({ name: Name, cluster: ClusterId, server: Text, person: orNull(Id) }),
   'context export': shape({ cluster: ClusterId, sets: Type.Array(Envelope) }),
   'job list': shape({ jobs: Type.Array(JobView) }),
+  'support-bundle': shape({ file: Text, bytes: whole(1), holds: Texts }),
   /** On stderr, when a command fails. */
   error: shape({
     error: shape({
