@@ -25,7 +25,7 @@ import type { Member, Members } from '../members.ts';
 import type { Orders } from '../orders.ts';
 import type { RefuseWhenFull } from '../refuse-when-full.ts';
 import { checkPolicy } from '../route-policy.ts';
-import { asServerError, compileSchema } from '../fastify-schemas.ts';
+import { asServerError, schemaController } from '../fastify-schemas.ts';
 import { ServerError } from '../server-error.ts';
 import { openLiveLink, type LinkParts, type LiveLink } from './live-link.ts';
 import { readLines, sendLines } from './line-stream.ts';
@@ -102,14 +102,13 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
     ...untyped,
     http2: true,
     logger: false,
+    schemaController,
     bodyLimit: 64 * 1024,
     exposeHeadRoutes: false,
     http2SessionTimeout: 0,
   });
   const server = app.server;
 
-  app.setValidatorCompiler(compileSchema);
-  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     try {

@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { API_CODES, type ApiCode, BOUNDS, type Problem } from '@writ/contract';
 import { TrustError } from '@writ/trust';
 import fastify, { type FastifyInstance } from 'fastify';
-import { asServerError, compileSchema } from '../fastify-schemas.ts';
+import { asServerError, schemaController } from '../fastify-schemas.ts';
 import { limitRate } from '../limit-rate.ts';
 import { checkPolicy, type Group, type Policy } from '../route-policy.ts';
 import { ServerError } from '../server-error.ts';
@@ -55,6 +55,7 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
   const isTooMuch = limitRate(parts.clock, ALL_STRANGERS);
   const app = fastify({
     logger: false,
+    schemaController,
     bodyLimit: 2 * BOUNDS.documentBytes,
     exposeHeadRoutes: false,
     requestIdHeader: false,
@@ -63,8 +64,6 @@ function makeApp(parts: PeopleParts, onRoute: (route: DeclaredRoute) => void): F
     forceCloseConnections: false,
     routerOptions: { maxParamLength: 200, ignoreTrailingSlash: false, caseSensitive: true },
   });
-  app.setValidatorCompiler(compileSchema);
-  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     const parsed = parseStrictJson(body as Buffer);
