@@ -6,6 +6,8 @@ export * from './connect.ts';
 export * from './exit-code.ts';
 export * from './follow-job.ts';
 export * from './read-results.ts';
+export * from './read-verified-log.ts';
 export * from './submit-job.ts';
+export { SubmittedJob, Submitter, type SubmitterParts } from './submitter.ts';
 export { bodyOf, type Fetch, type Server } from './send-request.ts';
 export * from './verify-results.ts';

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { openSocketPath } from '../session/socket-path.ts';
+import { openSocketPath } from '@writ/client/node';
 import type { Surroundings } from '../surroundings.ts';
 import type { Places } from './places.ts';
 import { programEnvironment } from './program-environment.ts';

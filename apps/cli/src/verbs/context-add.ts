@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { advanceSets, ClientError } from '@writ/client';
-import { type Context, PeopleFolder, readPrivateFile, writePrivateFile } from '@writ/client/node';
+import { type Context, PeopleFolder, readPrivateFile } from '@writ/client/node';
 import { check, ClusterId, Envelope, Type } from '@writ/contract';
 import { findKey, type HeldSets, walkSets } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
@@ -11,7 +11,6 @@ import { readStdin } from '../read/ask.ts';
 import { isName } from '../read/is-name.ts';
 import { textOption } from '../read/read-options.ts';
 import { whyUnread } from '../read/why-unread.ts';
-import { tokenFile } from '../session/open-session.ts';
 
 const trustFileCheck = check(
   Type.Object({ cluster: ClusterId, sets: Type.Array(Envelope, { minItems: 1 }) }),
@@ -39,8 +38,7 @@ export async function contextAdd(call: Call): Promise<number> {
         );
   const token = await readToken(call);
   await people.writeSets(sets);
-  if (token !== undefined)
-    await writePrivateFile(tokenFile(surroundings.settings.configFolder, name), `${token}\n`);
+  if (token !== undefined) await people.writeToken(name, token);
   const context: Context = {
     name,
     cluster: sets.cluster,

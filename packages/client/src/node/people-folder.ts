@@ -81,6 +81,21 @@ export class PeopleFolder {
     return (await this.#read('contexts.json', contextsCheck)) ?? { format: 1, current: null, contexts: [] };
   }
 
+  /** The context of that name, or the one chosen with `writ context use`. @throws ClientError `context.missing` */
+  async chooseContext(named?: string): Promise<Context> {
+    const { contexts, current } = await this.readContexts();
+    const name = named ?? current;
+    const found = contexts.find((context) => context.name === name);
+    if (found) return found;
+    const known = contexts.map((context) => context.name).join(', ');
+    throw new ClientError(
+      'context.missing',
+      name === null
+        ? 'There is no cluster here yet.'
+        : `There is no context ${name}.${known ? ` Known: ${known}.` : ''}`,
+    );
+  }
+
   async writeContexts(contexts: Contexts): Promise<void> {
     await this.#write('contexts.json', contexts);
   }
@@ -121,6 +136,26 @@ export class PeopleFolder {
     const kept = await this.#read(`clusters/${cluster}/sets.json`, setsCheck);
     if (kept === undefined) return undefined;
     return walkSets(kept.sets, cluster);
+  }
+
+  /** The pins of a context, without which nothing is believed. @throws ClientError `file.malformed` */
+  async readPins({ name, cluster }: Context): Promise<HeldSets> {
+    const sets = await this.readSets(cluster);
+    if (sets !== undefined) return sets;
+    throw new ClientError('file.malformed', `The pinned signer sets of ${name} are not in ${this.folder}.`);
+  }
+
+  /** The token that was given when the context was added. */
+  async readToken(context: string): Promise<string | undefined> {
+    return (await readPrivateFile(this.#tokenFile(context)))?.trim();
+  }
+
+  async writeToken(context: string, token: string): Promise<void> {
+    await writePrivateFile(this.#tokenFile(context), `${token}\n`);
+  }
+
+  #tokenFile(context: string): string {
+    return path.join(this.folder, 'tokens', context);
   }
 
   async writeSets(sets: HeldSets): Promise<void> {
