@@ -68,13 +68,13 @@ export async function openSubmitter({
   const chosen = await people.chooseContext(context);
   const pins = await people.readPins(chosen);
   const key = await people.readKey(personOf(chosen));
-  let submitter: OpenedSubmitter | undefined;
   const reached = await reachContext(chosen, {
-    sets: () => submitter?.sets ?? pins,
+    // Asked at a handshake, and nothing is sent before this function has ended.
+    sets: () => submitter.sets,
     token: token ?? (await people.readToken(chosen.name)),
     now: Date.now,
   });
-  submitter = new OpenedSubmitter(
+  const submitter = new OpenedSubmitter(
     {
       client: reached.client,
       sets: pins,
