@@ -173,7 +173,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       }),
     expectServer,
     dialLink: network.dialLink,
-    now,
+    clock,
   });
 
   // What this machine is; orders are compared with these and nothing else.

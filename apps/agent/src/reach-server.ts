@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import type { dialLink, PeerExpectation } from '@writ/trust/certificates';
 import { AgentError } from './agent-error.ts';
 import type { HeldLeaf } from './certificate/tls-store.ts';
+import type { Clock } from './clock.ts';
 
 /** The way to the server: the owner's addresses in turn, with a certificate that holds. */
 export interface Reach {
@@ -23,10 +24,13 @@ export interface ReachParts {
   readonly enrol: (to: Address, signal: AbortSignal) => Promise<HeldLeaf>;
   readonly expectServer: () => PeerExpectation;
   readonly dialLink: typeof dialLink;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
-export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, now }: ReachParts): Reach {
+/** What stops answering in the middle is given up: the server itself ends such a conversation sooner. */
+const TRY_MS = 20_000;
+
+export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, clock }: ReachParts): Reach {
   return { dial, currentLeaf };
 
   async function dial(signal: AbortSignal): Promise<TLSSocket> {
@@ -34,12 +38,9 @@ export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, 
     let failure: unknown = new AgentError('link.refused', 'No server address is known.');
     for (const server of servers) {
       try {
-        const { socket } = await dialLink({
-          to: server,
-          own: leaf.own,
-          expect: expectServer,
-          signal,
-        });
+        const { socket } = await inTime(signal, (limit) =>
+          dialLink({ to: server, own: leaf.own, expect: expectServer, signal: limit }),
+        );
         return socket;
       } catch (error) {
         if (signal.aborted) throw error;
@@ -51,11 +52,11 @@ export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, 
 
   async function currentLeaf(signal: AbortSignal): Promise<HeldLeaf> {
     const leaf = heldLeaf();
-    if (leaf && leaf.notAfter > now()) return leaf;
+    if (leaf && leaf.notAfter > clock.now()) return leaf;
     let failure: unknown;
     for (const server of servers) {
       try {
-        return await enrol(server, signal);
+        return await inTime(signal, (limit) => enrol(server, limit));
       } catch (error) {
         failure = error;
       }
@@ -64,5 +65,23 @@ export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, 
       failure ??
       new AgentError('link.refused', 'This agent has no certificate and no server address to get one from.')
     );
+  }
+
+  async function inTime<T>(signal: AbortSignal, act: (limit: AbortSignal) => Promise<T>): Promise<T> {
+    const over = new AbortController();
+    const limit = new AbortController();
+    const stop = (): void => limit.abort(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    const waiting = clock.wait(TRY_MS, over.signal).then(() => {
+      if (!over.signal.aborted) limit.abort(new AgentError('link.closed', 'The server stopped answering.'));
+    });
+    try {
+      return await act(limit.signal);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      over.abort();
+      await waiting;
+    }
   }
 }

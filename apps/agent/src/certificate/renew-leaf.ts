@@ -26,21 +26,27 @@ export interface Renewing {
 
 const RETRY = 60_000;
 const LONGEST_WAIT = 3_600_000;
+/** Of a leaf's life: so long a new one is kept whatever the clock says. */
+const LEAST_KEPT = 0.1;
 
 /** Renews until the signal fires, without dropping the link: connections made from then on show the new leaf. */
 export async function renewAlways(renewing: Renewing, signal: AbortSignal): Promise<void> {
   const { store, clock } = renewing;
+  let keptUntil = 0;
   for (;;) {
     const { leaf } = store;
     // Without a leaf there is nothing to renew: connecting brings the first one.
-    const due = leaf ? renewalTime(leaf, renewing.random) : clock.now() + RETRY;
+    const due = leaf ? Math.max(keptUntil, renewalTime(leaf, renewing.random)) : clock.now() + RETRY;
     // In short steps: a machine that slept wakes with the time, not with the timer.
     while (clock.now() < due && !signal.aborted)
       await clock.wait(Math.min(due - clock.now(), LONGEST_WAIT), signal);
     if (signal.aborted) return;
     if (!leaf) continue;
     try {
-      renewing.onRenewed(await renewLeaf(renewing));
+      const renewed = await renewLeaf(renewing);
+      // Where this clock is far ahead of the server's, each new leaf looks old: it is not asked for again at once.
+      keptUntil = clock.now() + (renewed.notAfter - renewed.notBefore) * LEAST_KEPT;
+      renewing.onRenewed(renewed);
     } catch (error) {
       renewing.log('certificate.not_renewed', { why: reasonOf(error) });
       await clock.wait(RETRY * (0.5 + renewing.random()), signal);

@@ -44,6 +44,7 @@ function keep(dial: (signal: AbortSignal) => ReturnType<typeof dialLink>) {
   const keeper = keepLink({
     dial: async (signal) => (await dial(signal)).socket,
     open: openLink,
+    silenceMs: 60_000,
     onOpen: (link) => {
       opened += 1;
       link.send({ is: 'pong', n: opened });
@@ -93,6 +94,7 @@ describe('a link', () => {
         return (await dialLink({ to, own, expect: expectOf('server'), signal })).socket;
       },
       open: openLink,
+      silenceMs: 60_000,
       onOpen: (link) => link.send({ is: 'pong', n: 7000 + (opened += 1) }),
       onMessage: () => undefined,
       onOver: () => undefined,

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { FromServer } from '@writ/contract';
+import { AgentError } from '../agent-error.ts';
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../log.ts';
 import type { Log } from '../log.ts';
@@ -21,6 +22,8 @@ export interface LinkKeeping {
   onOpen(link: Link): void;
   onMessage(link: Link, message: FromServer): void;
   onOver(reason: Error | undefined): void;
+  /** The server says something several times in so many milliseconds; when it does not, the link is made anew. */
+  readonly silenceMs: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -37,10 +40,13 @@ export interface LinkKeeper {
 export function keepLink(keeping: LinkKeeping): LinkKeeper {
   let link: Link | undefined;
   let welcomedAt = Number.POSITIVE_INFINITY;
+  let heardAt = 0;
 
   const hold = (socket: TLSSocket): Link => {
     welcomedAt = Number.POSITIVE_INFINITY;
+    heardAt = keeping.clock.monotonic();
     const opened: Link = keeping.open(socket, (message) => {
+      heardAt = keeping.clock.monotonic();
       if (message.is === 'welcome') welcomedAt = keeping.clock.monotonic();
       keeping.onMessage(opened, message);
     });
@@ -49,9 +55,27 @@ export function keepLink(keeping: LinkKeeping): LinkKeeper {
     return opened;
   };
   const untilOver = async (opened: Link): Promise<void> => {
+    const over = new AbortController();
+    const watching = watchSilence(opened, over.signal);
     const reason = await opened.over;
+    over.abort();
+    await watching;
     if (link === opened) link = undefined;
     keeping.onOver(reason);
+  };
+
+  /** A connection that something between has forgotten looks like one on which nobody speaks: no end of it is ever told. */
+  const watchSilence = async (opened: Link, over: AbortSignal): Promise<void> => {
+    while (!over.aborted) {
+      await keeping.clock.wait(keeping.silenceMs / 4, over);
+      if (over.aborted || keeping.clock.monotonic() - heardAt <= keeping.silenceMs) continue;
+      opened.close(
+        new AgentError(
+          'link.closed',
+          `Nothing was heard from the server for ${keeping.silenceMs / 1000} seconds.`,
+        ),
+      );
+    }
   };
 
   return {
