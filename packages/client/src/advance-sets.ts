@@ -34,12 +34,17 @@ export function advanceSets(held: HeldSets, shown: readonly Envelope[]): HeldSet
   }
 }
 
+/** A word that a machine is an agent, as a server shows it. */
 export interface ShownAdmission {
+  /** The signed admission. */
   readonly admission: Envelope;
+  /** The signed invite on which it rests, if it rests on one. */
   readonly invite: Envelope | null;
 }
 
+/** The same, judged. */
 export interface VerifiedAdmission extends ShownAdmission {
+  /** What it says about the agent. */
   readonly admitted: Admitted;
 }
 
@@ -60,7 +65,12 @@ export function verifyAdmissions(
   return verified;
 }
 
-/** @returns the verified admission of that name that nothing supersedes and no signer set removed. */
+/**
+ * Finds an agent by its name among verified admissions.
+ *
+ * @returns the admission of that name that nothing supersedes and no signer set removed.
+ * @throws {@link ClientError} `agent.unknown`
+ */
 export function findAgent(sets: HeldSets, trust: TrustView, name: string): Admitted {
   const admissions = [...verifyAdmissions(sets, trust.admissions).values()].map(({ admitted }) => admitted);
   const named = admissions.filter((agent) => agent.name === name);

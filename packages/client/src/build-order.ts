@@ -11,26 +11,41 @@ import { ClientError } from './client-error.ts';
 
 /** What a person asks for. What is left out takes the program's defaults: nothing comes from a server. */
 export interface OrderWish {
+  /** The command, word by word: no shell reads it. */
   readonly argv: readonly string[];
+  /** Besides `WRIT_…`, PATH, HOME, LANG and TMPDIR nothing else is set. */
   readonly variables?: readonly { readonly name: string; readonly value: string }[] | undefined;
+  /** Files by path, digest and size: `collectInputs` of `@writ/client/node` makes them. None. */
   readonly inputs?: Inputs | undefined;
+  /** Patterns of files to bring back, as `path.matchesGlob` has them. None. */
   readonly outputs?: readonly string[] | undefined;
   /** Fail the job when an output pattern matches nothing. */
   readonly outputsRequired?: boolean | undefined;
+  /** `default`. */
   readonly queue?: string | undefined;
+  /** `default`. */
   readonly project?: string | undefined;
   /** `value` null: any. */
   readonly labels?: readonly { readonly name: string; readonly value: string | null }[] | undefined;
   /** Identity keys, taken from verified admissions. None: any agent. */
   readonly agents?: readonly string[] | undefined;
+  /** One task for each number or value. One task. */
   readonly array?: Order['array'] | undefined;
+  /** How often a task may start, lost starts included. 3. */
   readonly maxAttempts?: number | undefined;
+  /** Use the attempts also when the job itself fails. No. */
   readonly retryOnFailure?: boolean | undefined;
+  /** The least isolation. `user`; agents give the most that they can. */
   readonly profile?: Order['profile'] | undefined;
+  /** Use the network where the machine's owner allows it. No. */
   readonly network?: boolean | undefined;
+  /** Limit of one attempt. An hour. */
   readonly timeSeconds?: number | undefined;
+  /** 1 GiB. */
   readonly memoryBytes?: number | undefined;
+  /** Processes and threads at once. 256. */
   readonly pids?: number | undefined;
+  /** What the job may write. 256 MiB. */
   readonly diskBytes?: number | undefined;
   /** How long after `issued` it may still start. */
   readonly notAfterSeconds?: number | undefined;
@@ -38,9 +53,13 @@ export interface OrderWish {
 
 /** Who orders: all of it from this side's own pins and randomness. */
 export interface OrderedBy {
+  /** Cluster id. */
   readonly cluster: string;
+  /** The newest signer set that the orderer knows. */
   readonly set: SetRef;
+  /** Id of the person. */
   readonly person: string;
+  /** The public key that will sign. */
   readonly key: string;
   /** 128 random bits (`newId`): the job's id and idempotency key. */
   readonly job: string;
@@ -53,7 +72,9 @@ export interface OrderedBy {
  * Refuses (`order.invalid`, with the fields) what no agent would take.
  *
  * @example
+ * ```ts
  * const order = buildOrder({ argv: ['uname', '-a'] }, { cluster, set: held.newest, person, key, job, now });
+ * ```
  */
 export function buildOrder(wish: OrderWish, by: OrderedBy): Order {
   const order = {

@@ -2,12 +2,17 @@ import type { CancelJob, JobView } from '@writ/contract';
 import { type HeldSets, makeWithdrawal, type OpenedOrder, type Signer } from '@writ/trust';
 import type { Client } from './connect.ts';
 
+/** What is cancelled, and by whom. */
 export interface Cancelling {
+  /** The verified order of the job. */
   readonly order: OpenedOrder;
+  /** The pins. */
   readonly sets: HeldSets;
   /** Null: all tasks. */
   readonly indexes: number[] | null;
+  /** `terminate` leaves the time that the order grants, `kill` none. */
   readonly how: CancelJob['how'];
+  /** Milliseconds since 1970. */
   readonly now: number;
   /** Signs a withdrawal, which agents keep: without it a cancelled order could be started later by a server that lies. */
   readonly by: { readonly person: string; readonly signer: Signer } | undefined;

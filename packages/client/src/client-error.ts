@@ -1,4 +1,4 @@
-import type { ApiCode, REFUSAL_CODES } from '@writ/contract';
+import type { ApiCode, RefusalCode } from '@writ/contract';
 
 /** What can go wrong on this side of the connection. What the server says keeps the server's code. */
 export const CLIENT_CODES = {
@@ -29,14 +29,18 @@ export const CLIENT_CODES = {
   'context.missing': 'No context is chosen, or there is none of this name',
   'context.taken': 'There is a context of this name already',
 } as const;
+/** A code of {@link CLIENT_CODES}. */
 export type ClientCode = keyof typeof CLIENT_CODES;
 
+/** What an error carries besides code and message. */
 export interface ErrorParts {
   /** HTTP status, where a server answered. */
   readonly status?: number | undefined;
+  /** By which the server's log knows the request. */
   readonly requestId?: string | undefined;
   /** Which fields, as RFC 6901 pointers. */
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[] | undefined;
+  /** What it came from, for a log. */
   readonly cause?: unknown;
 }
 
@@ -45,13 +49,24 @@ export interface ErrorParts {
  * A message that came from a server is worth what the server is worth: show it quoted.
  *
  * @example
- * try { await client.readJob(id); } catch (error) { if (error instanceof ClientError && error.code === 'not_found') … }
+ * ```ts
+ * try {
+ *   await client.readJob(id);
+ * } catch (error) {
+ *   if (!(error instanceof ClientError) || error.code !== 'not_found') throw error;
+ * }
+ * ```
  */
 export class ClientError extends Error {
+  /** Always `ClientError`. */
   override readonly name = 'ClientError';
-  readonly code: ClientCode | ApiCode | (typeof REFUSAL_CODES)[number];
+  /** This program's own code, or the server's. */
+  readonly code: ClientCode | ApiCode | RefusalCode;
+  /** HTTP status, where a server answered. */
   readonly status: number | undefined;
+  /** By which the server's log knows the request. */
   readonly requestId: string | undefined;
+  /** Which fields, as RFC 6901 pointers. */
   readonly errors: readonly { readonly pointer: string; readonly detail: string }[];
 
   constructor(code: ClientError['code'], message: string, parts: ErrorParts = {}) {

@@ -3,7 +3,9 @@ import { ClientError } from './client-error.ts';
 import type { Client } from './connect.ts';
 import { readEvents } from './read-events.ts';
 
+/** How a job is followed. */
 export interface Following {
+  /** Ends it. */
   readonly signal: AbortSignal;
   /** Waits that many milliseconds, or until the signal. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
@@ -13,8 +15,11 @@ export interface Following {
   readonly onConnection?: ((is: 'lost' | 'back') => void) | undefined;
 }
 
+/** One event and where it stands. */
 export interface SeenEvent {
+  /** For {@link Following.after}; undefined before the first that has one. */
   readonly id: string | undefined;
+  /** What the server tells. */
   readonly event: JobEvent;
 }
 
@@ -25,7 +30,10 @@ const longestWaitMs = 5_000;
  * last event seen (`Last-Event-ID`). What is told here is the server's word.
  *
  * @example
- * for await (const { event } of followJob(client, id, { signal, wait })) if (event.is === 'job') console.log(event.job.state);
+ * ```ts
+ * for await (const { event } of followJob(client, id, { signal, wait }))
+ *   if (event.is === 'job') console.log(event.job.state);
+ * ```
  */
 export async function* followJob(
   client: Client,

@@ -5,7 +5,9 @@ import { ClientError } from './client-error.ts';
 import { allOf, type Client } from './connect.ts';
 import { ResultVerifier, type VerifiedResult, verifyOrder } from './verify-results.ts';
 
+/** Which job, and by what it is judged. */
 export interface JobToVerify {
+  /** Its id. */
   readonly job: string;
   /** The pinned chain. */
   readonly sets: HeldSets;
@@ -13,12 +15,17 @@ export interface JobToVerify {
   readonly kept?: Envelope | undefined;
 }
 
+/** A job whose order verifies. */
 export interface VerifiedJob {
+  /** What was ordered, and by whom. */
   readonly order: OpenedOrder;
+  /** The signed bytes. */
   readonly envelope: Envelope;
   /** Advanced as far as the server showed: keep it as the new pin. */
   readonly sets: HeldSets;
+  /** What the server showed: judged already. */
   readonly trust: TrustView;
+  /** Verifies results of this job. */
   readonly verifier: ResultVerifier;
 }
 

@@ -9,8 +9,10 @@ import type { VerifiedResult } from './verify-results.ts';
  * @throws {@link ClientError} `log.digest_wrong` when the server's copy is another, or longer or shorter
  *
  * @example
+ * ```ts
  * const bytes = await readVerifiedLog(client, job, result, 'stdout');
  * console.log(new TextDecoder().decode(bytes));
+ * ```
  */
 export async function readVerifiedLog(
   client: Client,

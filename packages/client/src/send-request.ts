@@ -1,13 +1,16 @@
 import { API_CODES, API_ROUTES, type ApiCode, type ApiRoute, type Check, problemCheck } from '@writ/contract';
 import { ClientError } from './client-error.ts';
 
+/** What `fetch` is in a browser, as far as it is used here. */
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
+/** One server's API and how it is reached. */
 export interface Server {
   /** Where the API is, without a path: `https://ana-pc.local:7410`, or `http://writ` behind a `fetch` over a socket. */
   readonly url: string;
   /** What messages call it, where `url` says nothing to a person. */
   readonly shownAs?: string | undefined;
+  /** What requests are sent with: a browser's own, or one of `@writ/client/node`. */
   readonly fetch: Fetch;
   /** API token (`writ_…`). Not needed over the administrator's socket. */
   readonly token?: string | undefined;

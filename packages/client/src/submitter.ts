@@ -44,10 +44,12 @@ export interface SubmitterParts {
  * in browsers and in Node.
  *
  * @example
+ * ```ts
  * const submitter = new Submitter({ client, sets, person, signer });
  * const job = await submitter.submit({ argv: ['uname', '-a'] });
  * for await (const event of job.follow()) if (event.is === 'job') console.log(event.job.state);
  * for await (const { predicate } of job.results()) console.log(predicate.exit);
+ * ```
  */
 export class Submitter {
   /** The way to the server, for every other call. */
@@ -55,6 +57,7 @@ export class Submitter {
   readonly #parts: SubmitterParts;
   #sets: HeldSets;
 
+  /** Nothing is sent yet. */
   constructor(parts: SubmitterParts) {
     this.client = parts.client;
     this.#parts = parts;
@@ -99,62 +102,53 @@ export class Submitter {
    * @param kept the signed bytes, when this program has them: then the server's copy is not looked at.
    */
   open(job: string, kept?: Envelope): SubmittedJob {
-    const { person, signer, now = Date.now, wait = waitFor } = this.#parts;
-    return new SubmittedJob({
+    const { client } = this;
+    const verify = (): Promise<VerifiedJob> => this.#verify(job, kept);
+    const wait = this.wait;
+    return {
       id: job,
-      client: this.client,
-      verify: async () => {
-        const verified = await readVerifiedJob(this.client, { job, sets: this.#sets, kept });
-        if (verified.sets.chain.length > this.#sets.chain.length) {
-          this.#sets = verified.sets;
-          await this.#parts.keepSets?.(verified.sets);
-        }
-        return verified;
+      async *follow(signal = never()) {
+        for await (const { event } of followJob(client, job, { signal, wait })) yield event;
       },
-      cancel: (how, indexes) => this.#cancel(job, kept, { how, indexes, now: now(), by: { person, signer } }),
-      wait,
-    });
+      async *results() {
+        yield* readResults(client, await verify());
+      },
+      readLog: (result, stream = 'stdout') => readVerifiedLog(client, job, result, stream),
+      cancel: (how = 'terminate', indexes = null) => this.#cancel(job, kept, how, indexes),
+    };
+  }
+
+  async #verify(job: string, kept: Envelope | undefined): Promise<VerifiedJob> {
+    const verified = await readVerifiedJob(this.client, { job, sets: this.#sets, kept });
+    if (verified.sets.chain.length > this.#sets.chain.length) {
+      this.#sets = verified.sets;
+      await this.#parts.keepSets?.(verified.sets);
+    }
+    return verified;
   }
 
   async #cancel(
     job: string,
     kept: Envelope | undefined,
-    rest: Pick<Parameters<typeof cancelJob>[1], 'how' | 'indexes' | 'now' | 'by'>,
+    how: CancelJob['how'],
+    indexes: number[] | null,
   ): Promise<JobView> {
+    const { person, signer, now = Date.now } = this.#parts;
     const order = openOrder(kept ?? (await this.client.readOrder(job)), this.#sets);
-    return await cancelJob(this.client, { order, sets: this.#sets, ...rest });
+    const by = { person, signer };
+    return await cancelJob(this.client, { order, sets: this.#sets, how, indexes, now: now(), by });
   }
 }
 
-interface JobParts {
-  readonly id: string;
-  readonly client: Client;
-  readonly verify: () => Promise<VerifiedJob>;
-  readonly cancel: (how: CancelJob['how'], indexes: number[] | null) => Promise<JobView>;
-  readonly wait: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
-}
-
-/** One job on a server: what the server says of it, and what its agents signed. Made by {@link Submitter}. */
-export class SubmittedJob {
+/** One job on a server: what the server says of it, and what its agents signed. */
+export interface SubmittedJob {
   /** 26 characters, made by the submitter. */
   readonly id: string;
-  readonly #parts: JobParts;
-
-  /** @internal */
-  constructor(parts: JobParts) {
-    this.id = parts.id;
-    this.#parts = parts;
-  }
-
   /**
    * What happens to the job, until it has ended, through lost connections and restarts of the server. This is the
    * server's word: to show, not to rely on.
    */
-  async *follow(signal: AbortSignal = never()): AsyncGenerator<JobEvent, void, undefined> {
-    const { client, wait } = this.#parts;
-    for await (const { event } of followJob(client, this.id, { signal, wait })) yield event;
-  }
-
+  follow(signal?: AbortSignal): AsyncGenerator<JobEvent, void, undefined>;
   /**
    * The results that have come, in order of index, each verified: exit code and outputs are what an agent signed that a
    * signer admitted. Of a task that was tried again, the last attempt.
@@ -162,28 +156,21 @@ export class SubmittedJob {
    * @throws {@link ClientError} `receipt.unverified`, `order.unverified`, `set.unverified`: the server shows something
    *   that nobody in the pinned signer sets has signed.
    */
-  async *results(): AsyncGenerator<VerifiedResult, void, undefined> {
-    yield* readResults(this.#parts.client, await this.#parts.verify());
-  }
-
+  results(): AsyncGenerator<VerifiedResult, void, undefined>;
   /**
    * What a task wrote, verified: these are the bytes whose digest its agent signed.
    *
+   * @param stream `stdout` when left out.
    * @throws {@link ClientError} `log.digest_wrong`
    */
-  async readLog(result: VerifiedResult, stream: 'stdout' | 'stderr' = 'stdout'): Promise<Uint8Array> {
-    return await readVerifiedLog(this.#parts.client, this.id, result, stream);
-  }
-
+  readLog(result: VerifiedResult, stream?: 'stdout' | 'stderr'): Promise<Uint8Array>;
   /**
    * Asks the server to end the job, and signs that it may not start any more: agents keep that word.
    *
-   * @param how `terminate` leaves it the time that the order grants, `kill` none.
-   * @param indexes of tasks; null: all of them.
+   * @param how `terminate` leaves it the time that the order grants, `kill` none. `terminate` when left out.
+   * @param indexes of tasks; all of them when left out or null.
    */
-  async cancel(how: CancelJob['how'] = 'terminate', indexes: number[] | null = null): Promise<JobView> {
-    return await this.#parts.cancel(how, indexes);
-  }
+  cancel(how?: CancelJob['how'], indexes?: number[] | null): Promise<JobView>;
 }
 
 /** A signal that nobody gives: one each, because whoever listens to it may leave something behind. */

@@ -16,11 +16,17 @@ import { ClientError } from './client-error.ts';
 
 /** A result that this program has verified itself. Nothing in it is the server's word. */
 export interface VerifiedResult {
+  /** Of the task. */
   readonly index: number;
+  /** What the agent signed: how it ended, exit code, outputs and logs by digest. */
   readonly predicate: ReceiptPredicate;
+  /** Of the receipt. */
   readonly digest: string;
+  /** Who signed it. */
   readonly agent: Admitted;
+  /** The signed bytes. */
   readonly envelope: Envelope;
+  /** On what the agent's word rests. */
   readonly admission: VerifiedAdmission;
 }
 
@@ -56,7 +62,9 @@ export function verifyOrder(envelope: Envelope, job: string, sets: HeldSets): Op
 
 /** Verifies results of one order. Judged admissions are kept between calls. */
 export class ResultVerifier {
+  /** The order whose results are verified. */
   readonly order: OpenedOrder;
+  /** By what they are judged. */
   readonly sets: HeldSets;
   readonly #admissions: Map<string, VerifiedAdmission>;
 

@@ -33,4 +33,5 @@ export const Labels = Type.Array(
 );
 export const Text = (maxLength: number) => Type.String({ maxLength });
 
+/** A word that an agent is admitted with, and its value. */
 export type Label = { name: string; value: string };

@@ -6,11 +6,15 @@ import { ClientError } from '../client-error.ts';
 
 /** Where the bytes of a digest are to be had on this machine. */
 export interface InputSource {
+  /** `sha256:` and 64 hexadecimal digits. */
   readonly digest: string;
+  /** Bytes. */
   readonly size: number;
+  /** A file of this machine, or bytes that were made here. */
   readonly from: { readonly file: string } | { readonly bytes: Uint8Array<ArrayBuffer> };
 }
 
+/** Inputs as an order names them, and their bytes. */
 export interface CollectedInputs {
   /** For the order. */
   readonly inputs: Inputs;

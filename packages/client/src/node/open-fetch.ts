@@ -3,7 +3,9 @@ import { type PeerExpectation, peopleClientTls } from '@writ/trust/certificates'
 import type { HeldSets } from '@writ/trust';
 import type { Fetch } from '../send-request.ts';
 
+/** A `fetch` that holds connections. Whoever opened it closes it. */
 export interface OpenedFetch {
+  /** For the `fetch` of a server. */
   readonly fetch: Fetch;
   /** Ends its connections, also those on which an answer is still being read. */
   close(): Promise<void>;

@@ -16,7 +16,7 @@ export interface SubmitterWish {
   readonly token?: string | undefined;
 }
 
-/** A {@link Submitter} with what Node adds: files of this machine, and a connection to close. */
+/** A `Submitter` with what Node adds: files of this machine, and a connection to close. */
 export class OpenedSubmitter extends Submitter implements AsyncDisposable {
   readonly #close: () => Promise<void>;
 
@@ -53,11 +53,13 @@ export class OpenedSubmitter extends Submitter implements AsyncDisposable {
  * Submits as the person whose contexts and key `writ` keeps on this machine. Orders and newer pins are kept there too, so
  * that `writ status`, `writ get` and `writ verify` know them.
  *
- * @throws {@link ClientError} `context.missing`, `key.missing`, `file.mode`
+ * @throws ClientError `context.missing`, `key.missing`, `file.mode`
  *
  * @example
+ * ```ts
  * await using submitter = await openSubmitter({ configFolder: `${process.env.HOME}/.config/writ` });
  * const job = await submitter.submit({ argv: ['uname', '-a'] });
+ * ```
  */
 export async function openSubmitter({
   configFolder,

@@ -14,6 +14,7 @@ import {
 } from '@writ/contract';
 import { type HeldSets, type Signer, signerFromSeed, walkSets } from '@writ/trust';
 import { ClientError } from '../client-error.ts';
+import { openKey, type PersonKey } from '../open-key.ts';
 import { readPrivateFile, writePrivateFile } from './private-file.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -31,6 +32,7 @@ export const Context = Type.Object(
   },
   closed,
 );
+/** How a cluster is reached from here, and as whom. */
 export type Context = Static<typeof Context>;
 const contextsCheck = check(
   Type.Object(
@@ -38,38 +40,24 @@ const contextsCheck = check(
     closed,
   ),
 );
+/** The clusters known here. */
 export interface Contexts {
+  /** Of the file. */
   readonly format: 1;
+  /** Name of the one that is meant when none is named. */
   readonly current: string | null;
+  /** Each with a name of its own. */
   readonly contexts: readonly Context[];
 }
 
-const keyCheck = check(
-  Type.Object(
-    {
-      format: Type.Literal(1),
-      person: Id,
-      name: Type.String(),
-      key: Ed25519Key,
-      seed: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
-    },
-    closed,
-  ),
-);
 const setsCheck = check(
   Type.Object({ format: Type.Literal(1), sets: Type.Array(Envelope, { minItems: 1 }) }, closed),
 );
 const ordersCheck = check(Type.Object({ format: Type.Literal(1), order: Envelope }, closed));
 
-export interface PersonKey {
-  readonly person: string;
-  /** `ana@ana-pc`. */
-  readonly name: string;
-  readonly signer: Signer;
-}
-
 /** What one person's programs keep on this machine: contexts, keys, pinned signer sets, orders that were signed. All 0600. */
 export class PeopleFolder {
+  /** Where it lies. */
   readonly folder: string;
 
   /** @param folder usually `$XDG_CONFIG_HOME/writ`. */
@@ -77,6 +65,7 @@ export class PeopleFolder {
     this.folder = folder;
   }
 
+  /** Those that are known; none in a new folder. */
   async readContexts(): Promise<Contexts> {
     return (await this.#read('contexts.json', contextsCheck)) ?? { format: 1, current: null, contexts: [] };
   }
@@ -96,10 +85,12 @@ export class PeopleFolder {
     );
   }
 
+  /** Replaces the file, durably. */
   async writeContexts(contexts: Contexts): Promise<void> {
     await this.#write('contexts.json', contexts);
   }
 
+  /** Keeps a person's key. */
   async writeKey(key: { person: string; name: string; seed: Uint8Array }): Promise<PersonKey> {
     const signer = signerFromSeed(key.seed);
     await this.#write(`keys/${key.person}.json`, {
@@ -112,23 +103,18 @@ export class PeopleFolder {
     return { person: key.person, name: key.name, signer };
   }
 
-  /** @throws ClientError `key.missing`, `key.malformed`, `file.mode` */
+  /** A person's key. @throws ClientError `key.missing`, `key.malformed`, `file.mode` */
   async readKey(person: string): Promise<PersonKey> {
-    const kept = await this.#read(`keys/${person}.json`, keyCheck, 'key.malformed');
+    const kept = await this.#read(`keys/${person}.json`, anything, 'key.malformed');
     if (kept === undefined) {
       throw new ClientError(
         'key.missing',
         `The signing key ${path.join(this.folder, 'keys', `${person}.json`)} is not here.`,
       );
     }
-    const signer = signerFromSeed(decodeBase64Url(kept.seed) ?? new Uint8Array());
-    if (signer.key !== kept.key || kept.person !== person) {
-      throw new ClientError(
-        'key.malformed',
-        `The parts of the signing key in keys/${person}.json do not belong together.`,
-      );
-    }
-    return { person, name: kept.name, signer };
+    const key = openKeyIn(path.join(this.folder, 'keys', `${person}.json`), kept);
+    if (key.person === person) return key;
+    throw new ClientError('key.malformed', `The key in keys/${person}.json is of somebody else.`);
   }
 
   /** The pinned chain of a cluster; each version is checked again as it is read. */
@@ -150,6 +136,7 @@ export class PeopleFolder {
     return (await readPrivateFile(this.#tokenFile(context)))?.trim();
   }
 
+  /** Keeps it for {@link PeopleFolder.readToken}. */
   async writeToken(context: string, token: string): Promise<void> {
     await writePrivateFile(this.#tokenFile(context), `${token}\n`);
   }
@@ -158,6 +145,7 @@ export class PeopleFolder {
     return path.join(this.folder, 'tokens', context);
   }
 
+  /** Keeps the chain as the new pins of its cluster. */
   async writeSets(sets: HeldSets): Promise<void> {
     await this.#write(`clusters/${sets.cluster}/sets.json`, {
       format: 1,
@@ -171,6 +159,7 @@ export class PeopleFolder {
     await this.#write(`clusters/${cluster}/last.json`, { format: 1, job });
   }
 
+  /** The signed bytes of an order that was submitted from here. */
   async readOrder(cluster: string, job: string): Promise<Envelope | undefined> {
     return (await this.#read(`clusters/${cluster}/orders/${job}.json`, ordersCheck))?.order;
   }
@@ -207,4 +196,15 @@ export class PeopleFolder {
   }
 }
 
+/** As {@link openKey}, and says which file. */
+function openKeyIn(file: string, kept: unknown): PersonKey {
+  try {
+    return openKey(kept);
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    throw new ClientError(error.code, `${file}: ${error.message} Put it back from a copy.`, { cause: error });
+  }
+}
+
+const anything = check(Type.Unknown());
 const lastCheck = check(Type.Object({ format: Type.Literal(1), job: Id }, closed));

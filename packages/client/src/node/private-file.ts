@@ -3,7 +3,12 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { ClientError } from '../client-error.ts';
 
-/** @returns undefined when there is no such file. Refuses files that other people may read or that are not the caller's. */
+/**
+ * Reads a file that must be private.
+ *
+ * @returns undefined when there is no such file.
+ * @throws ClientError `file.mode` for files that other people may read or that are not the caller's.
+ */
 export async function readPrivateFile(file: string): Promise<string | undefined> {
   let handle;
   try {

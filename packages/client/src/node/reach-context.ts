@@ -25,8 +25,10 @@ export interface Reaching {
  * yet.
  *
  * @example
+ * ```ts
  * await using reached = await reachContext(context, { sets: () => sets, token, now: Date.now });
  * const { items } = await reached.client.listJobs();
+ * ```
  */
 export async function reachContext(
   { reach }: Context,

@@ -4,7 +4,9 @@ import path from 'node:path';
 /** Unix addresses end at 107 bytes. */
 const LONGEST = 100;
 
+/** A way to a socket, which may hold a folder open. */
 export interface SocketPath extends AsyncDisposable {
+  /** What to connect to. */
   readonly path: string;
 }
 

@@ -5,9 +5,13 @@ import { type Client, UPLOAD_CHUNK_BYTES } from '../connect.ts';
 import { isPassing } from '../follow-job.ts';
 import type { InputSource } from './collect-inputs.ts';
 
+/** How files are sent. */
 export interface Uploading {
+  /** Ends it. */
   readonly signal: AbortSignal;
+  /** Waits that many milliseconds, or until the signal. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Told of each chunk that the server has taken. */
   readonly onBytes?: ((sent: number) => void) | undefined;
 }
 

@@ -7,13 +7,17 @@ import { ClientError } from '../client-error.ts';
 import type { Client } from '../connect.ts';
 import { isPassing } from '../follow-job.ts';
 
+/** How outputs are fetched and written. */
 export interface Writing {
+  /** Ends it. */
   readonly signal: AbortSignal;
+  /** Waits that many milliseconds, or until the signal. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** What the person's own umask takes away from the modes of files and folders (022). */
   readonly umask?: number | undefined;
   /** Tells apart several programs that write into one folder. */
   readonly tag: string;
+  /** Told of bytes as they come. */
   readonly onBytes?: ((received: number) => void) | undefined;
 }
 

@@ -69,4 +69,5 @@ export const REFUSAL_CODES = [
   // 13
   'replay.not_durable',
 ] as const;
+/** Why an agent refused to start an order. */
 export type RefusalCode = (typeof REFUSAL_CODES)[number];

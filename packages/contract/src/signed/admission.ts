@@ -62,6 +62,7 @@ export const Admission = shape({
   supersedes: orNull(Digest),
   time: Instant,
 });
+/** A signer's word that an identity key is an agent of this cluster. */
 export type Admission = Static<typeof Admission>;
 export const admissionCheck = check(Admission);
 

@@ -12,5 +12,6 @@ export const Envelope = shape({
     maxItems: 129,
   }),
 });
+/** Signed bytes: a payload, its type, and signatures over both (DSSE). */
 export type Envelope = Static<typeof Envelope>;
 export const envelopeCheck = check(Envelope);

@@ -31,7 +31,7 @@ export const InputFile = shape({
   size: whole(),
 });
 export type InputFile = Static<typeof InputFile>;
-/** More than {@link BOUNDS.inlineInputs} files travel as a manifest: a file that holds the list, named by its digest. */
+/** More than `BOUNDS` files travel as a manifest: a file that holds the list, named by its digest. */
 export const Inputs = Type.Union([
   shape({ is: Type.Literal('list'), files: Type.Array(InputFile, { maxItems: BOUNDS.inlineInputs }) }),
   shape({
@@ -42,6 +42,7 @@ export const Inputs = Type.Union([
     bytes: whole(),
   }),
 ]);
+/** The files of a job, by path, digest and size: a list, or a file that holds the list. */
 export type Inputs = Static<typeof Inputs>;
 export const InputManifest = Type.Array(InputFile, { maxItems: 1_000_000 });
 export const inputManifestCheck = check(InputManifest);
@@ -158,6 +159,7 @@ export const Order = shape({
   notBefore: orNull(Instant),
   notAfter: Instant,
 });
+/** What a person orders to be run: it holds everything that decides what will happen. */
 export type Order = Static<typeof Order>;
 export const orderCheck = check(Order);
 

@@ -13,12 +13,14 @@ export type Token = Static<typeof Token>;
 
 export const AuditHeadRef = shape({ size: whole(), root: Digest, time: Instant });
 
+/** A file that a task brought back. */
 export const OutputFile = shape({
   path: JobPath,
   mode: oneOf('file', 'executable'),
   digest: Digest,
   size: whole(),
 });
+/** A file that a task brought back. */
 export type OutputFile = Static<typeof OutputFile>;
 const LogFile = shape({ digest: Digest, size: whole() });
 
@@ -59,6 +61,7 @@ export const ReceiptPredicate = shape({
   previous: orNull(Digest),
   auditHead: orNull(AuditHeadRef),
 });
+/** What an agent signs of an attempt: what ran, how it ended, and what came out. */
 export type ReceiptPredicate = Static<typeof ReceiptPredicate>;
 
 export const RECEIPT_STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';

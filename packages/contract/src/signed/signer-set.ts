@@ -23,6 +23,7 @@ export const OrderGrant = shape({
   definitions: Type.Array(Type.Union([Digest, Type.Literal('*')]), { maxItems: 1000 }),
 });
 
+/** A key that may sign in the name of a person, and from when to when. */
 export const SignerKey = shape({
   key: PersonKey,
   name: Text(100),
@@ -57,6 +58,7 @@ export const Grants = shape({
   touch: Type.Boolean(),
 });
 
+/** A person, their keys, and what they may do. */
 export const Person = shape({
   id: Id,
   name: Name,
@@ -103,16 +105,21 @@ export const FirstSignerSet = shape({
   previous: Type.Null(),
 });
 export const LaterSignerSet = shape({ ...fields, version: whole(2), cluster: ClusterId, previous: Digest });
+/** Who may order and who may change that: version 1, or the one that follows another. */
 export const SignerSet = Type.Union([FirstSignerSet, LaterSignerSet]);
+/** Who may order and who may change that: version 1, or the one that follows another. */
 export type SignerSet = Static<typeof SignerSet>;
 export type FirstSignerSet = Static<typeof FirstSignerSet>;
+/** A person, their keys, and what they may do. */
 export type Person = Static<typeof Person>;
+/** A key that may sign in the name of a person, and from when to when. */
 export type SignerKey = Static<typeof SignerKey>;
 export type Grants = Static<typeof Grants>;
 export const signerSetCheck = check(SignerSet);
 
 /** The newest set that whoever writes this knows. */
 export const SetRef = shape({ version: whole(1), digest: Digest });
+/** A version of the signer set, and its digest. */
 export type SetRef = Static<typeof SetRef>;
 
 export const Freshness = shape({

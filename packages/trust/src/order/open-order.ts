@@ -10,6 +10,7 @@ import { keyFault } from '../signer-set/key-fault.ts';
 import type { KeyFault } from '../signer-set/key-fault.ts';
 import { TrustError } from '../trust-error.ts';
 
+/** An order whose signature holds, and whose it is. */
 export interface OpenedOrder {
   readonly order: Order;
   readonly digest: string;

@@ -5,6 +5,7 @@ import { isStrongEd25519 } from '../keys.ts';
 import { TrustError } from '../trust-error.ts';
 import { keyFault } from './key-fault.ts';
 
+/** A signer set that was checked. */
 export interface HeldSet {
   readonly set: SignerSet;
   readonly digest: string;
