@@ -1,6 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import { licencesOf } from './licences-of.ts';
+import { readManifest } from './read-manifest.ts';
+import { writeForAll } from './write-for-all.ts';
 
 /** The programs of the published package, beside one another; each has files of its own for what it needs later or seldom. */
 const PROGRAMS = {
@@ -65,21 +68,12 @@ export async function buildPackage(
     inputs.push(metafile.inputs);
     files[`${name}.js`] = outputs.reduce((sum, [, { bytes }]) => sum + bytes, 0);
   }
-  write(folder, 'package.json', `${JSON.stringify(manifest(root, version), null, 2)}\n`);
-  write(folder, 'LICENSE', readFileSync(join(root, 'LICENSE'), 'utf8'));
-  write(folder, 'README.md', readFileSync(join(root, 'README.md'), 'utf8'));
-  write(folder, 'LICENSES-OF-OTHERS', licencesOf(root, inputs));
+  writeForAll(folder, 'package.json', `${JSON.stringify(manifest(root, version), null, 2)}\n`);
+  writeForAll(folder, 'LICENSE', readFileSync(join(root, 'LICENSE'), 'utf8'));
+  writeForAll(folder, 'README.md', readFileSync(join(root, 'README.md'), 'utf8'));
+  writeForAll(folder, 'LICENSES-OF-OTHERS', licencesOf(root, inputs));
   return { folder, files };
 }
-
-interface Manifest {
-  readonly version: string;
-  readonly description?: string;
-  readonly license?: string;
-}
-
-const readManifest = (root: string): Manifest =>
-  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
 
 /** Each program reads its version from the manifest of its workspace. */
 const callThemselves = (version: string): Plugin => ({
@@ -104,31 +98,4 @@ function manifest(root: string, version: string): object {
     bin: { writ: 'cli.js' },
     files: ['*.js', 'LICENSES-OF-OTHERS'],
   };
-}
-
-// The licences of what is bundled ask to be passed on with it.
-function licencesOf(root: string, inputs: readonly Metafile['inputs'][]): string {
-  const folders = new Set(
-    inputs
-      .flatMap((files) => Object.keys(files))
-      .flatMap((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []),
-  );
-  return [...folders]
-    .toSorted()
-    .map((folder) => {
-      const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license', 'LICENCE', 'COPYING']
-        .map((name) => join(root, folder, name))
-        .find((path) => existsSync(path));
-      const { name, version, license } = JSON.parse(
-        readFileSync(join(root, folder, 'package.json'), 'utf8'),
-      ) as Record<string, string>;
-      return `${name} ${version} (${license})\n\n${file ? readFileSync(file, 'utf8').trim() : ''}\n`;
-    })
-    .join(`\n${'-'.repeat(80)}\n\n`);
-}
-
-function write(folder: string, name: string, text: string): void {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  chmodSync(path, 0o644);
 }

@@ -12,6 +12,7 @@ const COUNTERPARTS = [
   { package: 'iproute2', program: 'ip' },
   { package: 'openssl', program: 'openssl' },
   { package: 'openssh-client', program: 'ssh-keygen' },
+  { package: 'chromium', program: 'chromium' },
   // `psql` comes with the client alone; this one with the server.
   { package: 'postgresql', program: 'pg_ctlcluster' },
 ] as const;
