@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { withTree } from '../gates/plant-tree.ts';
 import { checkPaths } from './check-paths.ts';
+import { checkPrograms } from './check-programs.ts';
 import { matchesOutput, readConsoleBlocks } from './read-console-blocks.ts';
 import { runSteps, type Fault } from './run-steps.ts';
 
@@ -36,6 +37,24 @@ describe('names in documents', () => {
       assert.match(broken[0]?.names ?? '', /gone/i);
     });
   }
+});
+
+describe('programs on pages', () => {
+  const page = '# A page\n\n```ts examples/a.ts\nrun();\n```\n\n```ts\nnot a file\n```\n';
+  for (const [what, program, different] of [
+    ['the file, but for what it says of itself', '// how to run it\nrun();\n', 0],
+    ['another one', 'run(1);\n', 1],
+    ['a part of it', 'run();\nrun();\n', 1],
+  ] as const)
+    test(`are compared with their files: ${what}`, async () => {
+      const found = await withTree({ 'docs/page.md': page, 'examples/a.ts': program }, checkPrograms);
+      assert.equal(found.shown, 1);
+      assert.equal(found.different.length, different);
+    });
+
+  test('whose file is gone are found', async () => {
+    assert.equal((await withTree({ 'docs/page.md': page }, checkPrograms)).different.length, 1);
+  });
 });
 
 describe('expected output', () => {

@@ -13,6 +13,7 @@ export const GATES: readonly Gate[] = [
   { name: 'imports', argv: [node, 'scripts/gates/imports.ts'] },
   { name: 'powers', argv: [node, 'scripts/gates/powers.ts'] },
   { name: 'dead code', argv: [node, 'scripts/gates/dead-code.ts'] },
+  { name: 'surface', argv: [node, 'scripts/gates/surface.ts'] },
 ];
 
 export const SUITES: readonly Suite[] = [
@@ -29,6 +30,7 @@ export const SUITES: readonly Suite[] = [
 /** The documents against the tree and the programs; run last, because they start programs. */
 export const DOCS: readonly Gate[] = [
   { name: 'docs: paths', argv: [node, 'scripts/docs/paths.ts'] },
+  { name: 'docs: programs', argv: [node, 'scripts/docs/programs.ts'] },
   page('getting started', 'docs/getting-started.md'),
   page('install and upgrade', 'docs/install-and-upgrade.md'),
 ];
