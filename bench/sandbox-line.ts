@@ -35,6 +35,7 @@ export function sandboxLine(folder: string): readonly [string, ...string[]] | un
     findSandboxPlaces(process.execPath, passwd, group),
     { is: 'memory', bytes: 256 * MIB },
     folder,
+    null,
     new Set(['seccomp']),
   );
   args.splice(args.indexOf('--json-status-fd'), 2);

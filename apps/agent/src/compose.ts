@@ -32,6 +32,8 @@ import { IsolateError } from './isolate/isolation.ts';
 import type { Isolation } from './isolate/isolation.ts';
 import { openIsolation } from './isolate/open-isolation.ts';
 import { readOutputs } from './isolate/read-outputs.ts';
+import { openJobApi } from './job-api/open-job-api.ts';
+import { whyNotOutput } from './judge-output.ts';
 import { openLeaseBook, plainTask } from './lease-book.ts';
 import type { LeasedJob } from './leased-job.ts';
 import { openLiveJobs } from './live-job.ts';
@@ -288,6 +290,20 @@ export async function compose(given: Given): Promise<RunningAgent> {
     fetch: (digest) => asking.fetchFile(digest),
   });
 
+  const jobApi = await openJobApi({
+    folder: `${isolation.cacheFolder}/job-api`,
+    slots: Math.max(1, slots),
+    sets: isolation.runsPerSlot,
+    monotonic: () => clock.monotonic(),
+    onFault: (error) => log('job_api.not_listening', { why: reasonOf(error) }),
+  });
+  const endSpeech = (job: LeasedJob): void => {
+    if (!job.running) return;
+    const { named, quiet } = jobApi.end(job.running);
+    job.named = named;
+    job.running.holdBack(quiet);
+  };
+
   const queue = openSlotQueue<LeasedJob>({
     slots: Math.max(1, slots),
     depth: (job) =>
@@ -357,6 +373,11 @@ export async function compose(given: Given): Promise<RunningAgent> {
     isolate: (run) => isolation.start(run),
     onRunning: (job) => {
       live.add(job);
+      if (job.running)
+        jobApi.begin(job.running, {
+          onProgress: (said) => live.tell(job, said),
+          whyNotOutput: (path) => whyNotOutput(job, path),
+        });
       if (job.stop && job.running) isolation.cancel(job.running, 'kill');
     },
     onEnded: (job, end) => {
@@ -365,6 +386,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       pace.set(job.task.order, before === undefined ? wall : before * 0.8 + wall * 0.2);
       credits.pace(wall < QUICK);
       live.remove(job);
+      endSpeech(job);
     },
   };
 
@@ -447,6 +469,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       for (const task of Array.from(leases.tasks)) leases.drop(task);
       await isolation.close();
       await gone;
+      await jobApi.close();
       await receipts.close();
       await replay.close();
       log('agent.stopped');
@@ -521,6 +544,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     if (leases.size === 0) return lookIdle(at);
     holding.look(at);
     live.look();
+    jobApi.look();
   }
 
   /** Once, when nothing has run for a while: the measure at the start may have shared the machine with others. */

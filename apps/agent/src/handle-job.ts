@@ -94,6 +94,7 @@ function queueAll(ready: readonly Ready[], verified: VerifiedOrder, envelope: En
       startedAt: 0,
       stop: undefined,
       stopping: undefined,
+      named: NONE,
     });
 }
 
@@ -332,3 +333,4 @@ function runOf({ task, verified, inputs }: LeasedJob, slot: number): SlotRun {
 }
 
 const OPEN_FILES = 1024;
+const NONE: ReadonlySet<string> = new Set();

@@ -17,4 +17,6 @@ export interface LeasedJob {
   /** Why it was stopped from outside: a cancel, or a lease that is over. */
   stop: 'cancelled' | 'lost' | undefined;
   stopping: 'terminate' | 'kill' | undefined;
+  /** Outputs that it named itself while it ran: each must be there at the end. */
+  named: ReadonlySet<string>;
 }

@@ -5,6 +5,7 @@ import { plainTask } from './lease-book.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import { readProgress } from './logs/progress-lines.ts';
+import type { Progress } from './logs/progress-lines.ts';
 import { tailLog } from './logs/tail-log.ts';
 import type { LogTail, TailPlace } from './logs/tail-log.ts';
 
@@ -13,6 +14,8 @@ export interface LiveJobs {
   add(job: LeasedJob): void;
   remove(job: LeasedJob): void;
   tailsOf(job: LeasedJob): Tails;
+  /** How far it is, by its own word. */
+  tell(job: LeasedJob, said: Progress): void;
   /** Called every few hundredths of a second while anything runs. */
   look(): void;
   readonly jobs: Iterable<LeasedJob>;
@@ -67,11 +70,12 @@ export function openLiveJobs(parts: LiveParts): LiveJobs {
         send: (offset, size, bytes) => parts.sendLog(pathOf(stream), offset, size, bytes),
         ...(onBytes ? { onBytes } : {}),
       });
-    const progress = readProgress(parts.monotonic, (found) =>
-      parts.send({ is: 'progress', task: plainTask(task), ...found }),
-    );
+    const progress = readProgress(parts.monotonic, (found) => tell(job, found));
     return { stdout: of('stdout', progress), stderr: of('stderr') };
   };
+
+  const tell = ({ task }: LeasedJob, said: Progress): void =>
+    parts.send({ is: 'progress', task: plainTask(task), ...said });
 
   const push = async (job: LeasedJob): Promise<void> => {
     const { stdout, stderr } = tailsOf(job);
@@ -97,6 +101,7 @@ export function openLiveJobs(parts: LiveParts): LiveJobs {
     },
     remove: (job) => void live.delete(job),
     tailsOf,
+    tell,
     look() {
       if (live.size === 0 || !parts.isLinked()) return;
       const now = parts.monotonic();

@@ -188,6 +188,9 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
     const tar = end.outputsTar;
     try {
       const outputs = await parts.sendOutputs(job, tar);
+      const missing = because === 'exit' && end.code === 0 ? missingOf(job, outputs) : undefined;
+      if (missing !== undefined)
+        return { because: 'output_missing', detail: missing, outputs: [...outputs], stdout, stderr };
       return { because: asEnd(because, job, outputs), detail: '', outputs, stdout, stderr };
     } catch (error) {
       const reason = parts.faultOfOutputs(error);
@@ -212,6 +215,16 @@ function asEnd(
   return because === 'exit' && verified.order.outputs.required && outputs.length === 0
     ? 'output_missing'
     : because;
+}
+
+/** What the job itself promised counts like what its order demands. */
+function missingOf({ named }: LeasedJob, outputs: readonly OutputFile[]): string | undefined {
+  if (named.size === 0) return undefined;
+  const there = new Set(outputs.map(({ path }) => path));
+  const missing = Array.from(named).find((path) => !there.has(path));
+  return (
+    missing && `the job named the output ${missing}, and no such file was there at its end`.slice(0, 1000)
+  );
 }
 
 async function wholeLog(

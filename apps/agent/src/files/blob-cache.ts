@@ -209,12 +209,12 @@ async function digestOfFile(path: string): Promise<string> {
   return running.digest();
 }
 
-/** What is on the shelf; half-written parts of an earlier process are removed. */
+/** What is on the shelf; half-written parts of an earlier process are removed, with whatever else it left. */
 async function readBlobs(folder: string): Promise<Map<string, Blob>> {
   const blobs = new Map<string, Blob>();
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    if (!SHELF.test(name)) await rm(path, { force: true });
+    if (!SHELF.test(name)) await rm(path, { recursive: true, force: true });
     else {
       const { size, atimeMs } = await stat(path);
       blobs.set(name, { size, used: atimeMs, verified: undefined });

@@ -105,6 +105,9 @@ export interface SlotEnd {
 }
 
 export interface SlotStarted {
+  readonly slot: number;
+  /** Which of the slot's sets of files it has, until it is released. */
+  readonly set: number;
   readonly stdoutFile: string;
   readonly stderrFile: string;
   /**
@@ -119,6 +122,8 @@ export interface SlotStarted {
   readonly ended: Promise<SlotEnd>;
   /** Gives the files back to the slot. Call it when log and outputs were read; they are overwritten afterwards. */
   release(): void;
+  /** They are not given back before that. */
+  holdBack(until: Promise<void>): void;
 }
 
 export interface Isolation {

@@ -117,7 +117,11 @@ class LauncherLine implements Isolation {
     running.promise.catch(() => {});
     ended.promise.catch(() => {});
     let isReleased = false;
+    let held: Promise<void> | undefined;
+    const giveBack = (): void => this.#giveSet(run.slot, set);
     const started: SlotStarted = {
+      slot: run.slot,
+      set,
       stdoutFile: `${folder}/out${set}`,
       stderrFile: `${folder}/err${set}`,
       running: running.promise,
@@ -125,7 +129,11 @@ class LauncherLine implements Isolation {
       release: () => {
         if (isReleased || this.#waiting.has(id)) return;
         isReleased = true;
-        this.#giveSet(run.slot, set);
+        if (held === undefined) giveBack();
+        else void held.then(giveBack, giveBack);
+      },
+      holdBack: (until) => {
+        held = until;
       },
     };
     this.#ids.set(started, id);

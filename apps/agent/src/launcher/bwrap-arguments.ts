@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readlinkSync } from 'node:fs';
+import { socketInside } from './job-socket.ts';
 import { blobName } from './take-inputs.ts';
 import type { RunMessage } from './messages.ts';
 
@@ -60,6 +61,8 @@ export function bwrapArguments(
   places: SandboxPlaces,
   work: WorkPlace,
   inputsFolder: string,
+  /** By which the job speaks to its agent; null where it cannot. */
+  jobSocket: string | null,
   without: ReadonlySet<BwrapOption> = new Set(),
 ): string[] {
   const on = (option: BwrapOption, ...args: string[]): string[] => (without.has(option) ? [] : args);
@@ -98,6 +101,7 @@ export function bwrapArguments(
     '--ro-bind',
     places.node,
     '/writ/bin/node',
+    ...(jobSocket === null ? [] : ['--ro-bind', jobSocket, socketInside]),
     ...(run.network ? places.resolver : []),
     ...(work.is === 'folder'
       ? ['--bind', work.path, '/job']
@@ -106,19 +110,26 @@ export function bwrapArguments(
   for (const [path, digestHex, executable] of run.inputs)
     args.push('--ro-bind', `${inputsFolder}/${blobName(digestHex, executable)}`, `/job/${path}`);
   args.push(...on('read-only-root', '--remount-ro', '/'));
-  for (const [name, value] of jobEnv(run.env, '/job', '/writ/bin')) args.push('--setenv', name, value);
+  for (const [name, value] of jobEnv(run.env, '/job', '/writ/bin', jobSocket && socketInside))
+    args.push('--setenv', name, value);
   args.push('--chdir', '/job');
   return args;
 }
 
 /** What every job finds, and over it what its order sets. */
-export function jobEnv(env: RunMessage['env'], home: string, nodeFolder: string): Map<string, string> {
+export function jobEnv(
+  env: RunMessage['env'],
+  home: string,
+  nodeFolder: string,
+  jobSocket: string | null,
+): Map<string, string> {
   return new Map([
     ['PATH', `${nodeFolder}:/usr/local/bin:/usr/bin:/bin`],
     ['HOME', home],
     ['LANG', 'C.UTF-8'],
     ['TMPDIR', '/tmp'],
     ...env,
+    ...(jobSocket === null ? [] : [['WRIT_JOB_API', jobSocket] as const]),
   ]);
 }
 

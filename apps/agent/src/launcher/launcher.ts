@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { findSandboxPlaces } from './bwrap-arguments.ts';
 import type { BwrapOption } from './bwrap-arguments.ts';
 import type { Cgroups } from './cgroup.ts';
 import { openCgroups } from './open-cgroups.ts';
 import { checkMessage } from './check-message.ts';
+import { JobSocket } from './job-socket.ts';
 import { LauncherError } from './launcher-error.ts';
 import { layOutFolders, layOutSlot } from './lay-out-folders.ts';
 import type { Folders } from './lay-out-folders.ts';
@@ -43,6 +44,8 @@ const placeName = ({ name, firstUid }: OwnerFile): string => `${name}-${firstUid
 export class Launcher {
   readonly #place: LauncherPlace;
   readonly #machine: Machine = measureMachine();
+  /** Looked at before the agent, whose folder it is, has run. */
+  readonly #agentUid: number | null;
   readonly #slots: Slot[] = [];
   readonly #slotOf = new Map<number, Slot>();
   #cgroups: Cgroups | null = null;
@@ -58,6 +61,7 @@ export class Launcher {
 
   constructor(place: LauncherPlace) {
     this.#place = place;
+    this.#agentUid = lstatSync(place.owner.cacheFolder, { throwIfNoEntry: false })?.uid ?? null;
   }
 
   async open(): Promise<void> {
@@ -210,6 +214,14 @@ export class Launcher {
         },
         cacheFolder: owner.cacheFolder,
         inputsFolder: own.inputs,
+        jobSocket: new JobSocket({
+          agentFolder: `${owner.cacheFolder}/job-api`,
+          agentUid: this.#agentUid,
+          slot: number,
+          folder: `${owner.slotsFolder}/${number}/api`,
+          reached: `${own.files}/api`,
+          uid,
+        }),
         node: folders.node,
         sandbox: bwrap === null ? null : findSandboxPlaces(folders.node, own.passwd, own.group),
         cgroup,

@@ -10,6 +10,7 @@ import { LogWatch } from './log-watch.ts';
 import { runsPerSlot } from './messages.ts';
 import type { EndReason, FromLauncher, RunEnd, RunMessage } from './messages.ts';
 import { descendantsOf, hasLivingChild, inGroupOf, isAlive } from './process-tree.ts';
+import type { JobSocket } from './job-socket.ts';
 import { blobName, giveBackInputs, takeInputs } from './take-inputs.ts';
 import { SlotLoop } from './slot-loop.ts';
 import type { LoopPlace } from './slot-loop.ts';
@@ -27,6 +28,7 @@ export interface SlotPlace {
   readonly cacheFolder: string;
   /** Where the launcher puts those of the running attempt, as the slot's account knows it. */
   readonly inputsFolder: string;
+  readonly jobSocket: JobSocket;
   readonly node: string;
   readonly sandbox: SandboxPlaces | null;
   readonly cgroup: Cgroup | null;
@@ -176,6 +178,7 @@ export class Slot {
     for (let n = 0; n < 2000 && this.#place.cgroup?.holdsMoreThan(0) === true; n++)
       await this.#clock.sleep(1);
     await this.#place.workMount?.remove();
+    this.#place.jobSocket.remove();
     for (const { out, err } of this.#files) [out, err].forEach((file) => closeSync(file));
     closeSync(this.#argsFile);
     closeSync(this.#statusFile);
@@ -200,6 +203,7 @@ export class Slot {
         ]);
       } finally {
         giveBackInputs(run.inputs, this.#place.inputsFolder);
+        this.#place.jobSocket.hide();
         this.#running = null;
       }
     }
@@ -293,6 +297,8 @@ export class Slot {
     const fileSizeBytes = Math.max(limits.diskBytes, limits.logBytes);
     const isDirect = this.#place.cgroup !== null && this.#place.workMount !== null;
     if (!this.#loop.canGive(limits.nofile)) await this.#replaceLoop();
+    const { jobSocket } = this.#place;
+    const hasSocket = jobSocket.show(run.set);
     const command = { env: noEnv, fileSet: run.set, fileSizeBytes, nofile: limits.nofile, isDirect };
     if (run.profile === 'bare') {
       this.#folderWritten = 'bare';
@@ -304,12 +310,17 @@ export class Slot {
         const placed = await this.#loop.run({ ...command, how: 'bare', argv: placeInputsCommand(blobs) });
         if (placed !== 0) return placed;
       }
-      const env = jobEnv(run.env, this.#place.loop.workFolder, dirname(this.#place.node));
+      const env = jobEnv(
+        run.env,
+        this.#place.loop.workFolder,
+        dirname(this.#place.node),
+        hasSocket ? jobSocket.path : null,
+      );
       return this.#loop.run({ ...command, how: 'bare', argv: [...this.#place.barePrefix, ...run.argv], env });
     }
     const work = this.#workOf(run);
     if (this.#place.workMount === null && work.is === 'folder') this.#folderWritten = run.profile;
-    this.#writeArgs(run, work);
+    this.#writeArgs(run, work, hasSocket ? jobSocket.bound : null);
     const argv =
       this.#place.cgroup === null
         ? ['/usr/bin/prlimit', `--nproc=${run.limits.pids}`, '--', ...run.argv]
@@ -323,10 +334,14 @@ export class Slot {
     return { is: 'memory', bytes: run.limits.diskBytes };
   }
 
-  #writeArgs(run: Parameters<typeof bwrapArguments>[0], work: WorkPlace): void {
+  #writeArgs(
+    run: Parameters<typeof bwrapArguments>[0],
+    work: WorkPlace,
+    jobSocket: string | null = null,
+  ): void {
     const { sandbox, inputsFolder, without } = this.#place;
     if (sandbox === null) throw new Error('bubblewrap is not installed');
-    const text = argumentsFile(bwrapArguments(run, sandbox, work, inputsFolder, without));
+    const text = argumentsFile(bwrapArguments(run, sandbox, work, inputsFolder, jobSocket, without));
     if (text === this.#lastArgs) return;
     const bytes = Buffer.from(text);
     ftruncateSync(this.#argsFile, 0);
