@@ -12,6 +12,7 @@ import {
   Name,
   oneOf,
   orNull,
+  QueueView,
   ReceiptPredicate,
   shape,
   TASK_STATES,
@@ -21,6 +22,7 @@ import {
   Type,
   When,
   whole,
+  WhyView,
 } from '@writ/contract';
 
 const Text = Type.String();
@@ -62,8 +64,33 @@ const Submitted = shape({
   notAfter: When,
 });
 
+const Steered = shape({
+  job: Id,
+  state: oneOf(...TASK_STATES),
+  waitsFor: JobView.properties.waitsFor,
+  priority: JobView.properties.priority,
+  isHeld: Type.Boolean(),
+});
+
 /** What `--json` prints on stdout, by command. Commands marked as streams print one such document a line. */
 export const SCHEMAS = {
+  why: shape({
+    job: Id,
+    state: oneOf(...TASK_STATES),
+    waitsFor: JobView.properties.waitsFor,
+    starts: Text,
+    agents: WhyView.properties.agents,
+  }),
+  hold: Steered,
+  release: Steered,
+  priority: Steered,
+  'queue list': shape({ queues: Type.Array(QueueView) }),
+  'queue set': shape({ queue: QueueView }),
+  'queue pause': shape({ queue: QueueView }),
+  'queue resume': shape({ queue: QueueView }),
+  'queue remove': shape({ queue: Name }),
+  'agent drain': shape({ agent: AgentView }),
+  'agent resume': shape({ agent: AgentView }),
   up: shape({
     cluster: ClusterId,
     context: Name,

@@ -1,5 +1,5 @@
 import type { Order, WaitReason } from '@writ/contract';
-import type { ClaimedJob } from '@writ/store';
+import type { ClaimedJob, JobRecord, QueueRecord } from '@writ/store';
 import type { MachineFacts } from '@writ/trust';
 
 /** The far end of a link, as the dispatch sees it. */
@@ -22,8 +22,8 @@ export interface Seat {
   hold(tasks: number): void;
   /** So many of its tasks are no longer its own. */
   letGo(tasks: number): void;
-  /** It refused a task of this job for a reason about itself: not again. */
-  exclude(job: string): void;
+  /** It refused a task of this job for a reason about itself: not again, or not for so long. */
+  exclude(job: string, milliseconds?: number): void;
   /** It let a lease lapse: it gets nothing until it is heard again. */
   fallSilent(): void;
   isHeard(): void;
@@ -39,11 +39,19 @@ export interface Dispatch {
   /** Known without asking the store? Then a submission and its dispatch fit in one transaction. */
   classOfOrder(order: Order): number | undefined;
   addWork(classId: number): void;
-  /** Work may have come back; which, the store knows. */
+  /** Work may have come back, or queues and agents have been set anew; which, the store knows. */
   lookAgain(): Promise<void>;
   /** Hands out what can be handed out. Call it in the turn in which something changed. */
   serve(): void;
   sit(taker: Taker): Seat;
-  whyWaiting(classId: number, notBefore: number | null): WaitReason;
+  whyWaiting(job: Pick<JobRecord, 'class' | 'notBefore' | 'isHeld'>): WaitReason;
+  /** As somebody has set it; undefined where nobody has. */
+  queue(name: string): QueueRecord | undefined;
+  /** Those of its classes that are known. */
+  classesOf(queue: string): readonly number[];
+  /** Is an agent connected whose admission names this queue, and not just all? */
+  servesByName(queue: string): boolean;
+  /** Asks agents for what they have not started of these classes. */
+  callBack(fits: (identity: string, classId: number) => boolean): void;
   close(): void;
 }

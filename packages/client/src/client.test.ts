@@ -106,6 +106,8 @@ describe('against a server', () => {
     submittedBy: 'ana',
     person: by.person,
     queue: 'default',
+    priority: 0,
+    isHeld: false,
     project: 'default',
     command: ['true'],
     tasks: 1,

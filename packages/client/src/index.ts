@@ -31,11 +31,13 @@ export type {
   Order,
   OutputFile,
   Person,
+  QueueView,
   ReceiptPredicate,
   ReceiptView,
   REFUSAL_CODES,
   RefusalCode,
   ServerView,
+  SetQueue,
   SetRef,
   SignerKey,
   SignerSet,
@@ -43,5 +45,6 @@ export type {
   TokenMade,
   TokenView,
   TrustView,
+  WhyView,
 } from '@writ/contract';
 export type { Admitted, FillRandom, HeldSet, HeldSets, OpenedOrder, Signer } from '@writ/trust';

@@ -1,10 +1,15 @@
 import type { Envelope, JobView } from '@writ/contract';
 import { ClientError } from './client-error.ts';
-import type { Client } from './connect.ts';
+import type { Client, Steering } from './connect.ts';
 import { isPassing } from './follow-job.ts';
 
+/** How an order is sent. */
 export interface Submitting {
+  /** What the server is asked besides. */
+  readonly steering?: Steering | undefined;
+  /** Ends it: whether the job exists is then unknown, and sending the same order again tells. */
   readonly signal: AbortSignal;
+  /** Waits that many milliseconds, or until the signal. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
@@ -20,11 +25,11 @@ const mostFailures = 6;
 export async function submitJob(
   client: Client,
   order: { readonly envelope: Envelope; readonly digest: string; readonly job: string },
-  { signal, wait }: Submitting,
+  { signal, wait, steering }: Submitting,
 ): Promise<JobView> {
   for (let failures = 0; ;) {
     try {
-      const view = await client.submitJob(order.envelope, order.job);
+      const view = await client.submitJob(order.envelope, order.job, steering);
       if (view.id !== order.job || view.digest !== order.digest) {
         throw new ClientError(
           'answer.other_job',

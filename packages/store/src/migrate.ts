@@ -2,12 +2,14 @@ import { type Kysely, sql } from 'kysely';
 import { Migrator, type Migration } from 'kysely/migration';
 import { firstTables } from './migrations/0001-first-tables.ts';
 import { inputsAndWithdrawals } from './migrations/0002-inputs-and-withdrawals.ts';
+import { queues } from './migrations/0003-queues.ts';
 import type { SqlWords } from './sql-words.ts';
 import { StoreError } from './store-error.ts';
 
 export const migrationsOf = (words: SqlWords): Record<string, Migration> => ({
   '0001-first-tables': firstTables(words) as Migration,
   '0002-inputs-and-withdrawals': inputsAndWithdrawals(words) as Migration,
+  '0003-queues': queues(words) as Migration,
 });
 
 /** Forward only. @throws StoreError `store.newer_than_program` */

@@ -11,6 +11,7 @@ import type { SqlWords } from './sql-words.ts';
 import type { Store } from './store.ts';
 import { StoreError } from './store-error.ts';
 import type { Tables } from './tables.ts';
+import { queueStore } from './queues/queue-store.ts';
 import { tokenStore } from './tokens/token-store.ts';
 import { trustStore } from './trust/trust-store.ts';
 import { writeInGroups } from './write-in-groups.ts';
@@ -83,6 +84,7 @@ function compose(writer: Kysely<Tables>, reader: Kysely<Tables>, words: SqlWords
     leases: leaseStore(reader, group),
     files: fileStore(reader, group, words),
     tokens: tokenStore(reader, group),
+    queues: queueStore(reader, group),
     audit: auditStore(reader, group),
     database,
     onJobsChanged(listener) {

@@ -19,6 +19,7 @@ export interface Store {
   readonly leases: LeaseStore;
   readonly files: FileStore;
   readonly tokens: TokenStore;
+  readonly queues: QueueStore;
   readonly audit: AuditStore;
   /** What the database says of itself, for people: `sqlite 3.50.4, journal wal, synchronous full`. */
   readonly database: string;
@@ -121,6 +122,8 @@ export interface AgentRecord {
   /** Number of the highest receipt of its chain that is stored here. */
   readonly receiptSeq: number;
   readonly tasksDone: number;
+  /** Gets nothing new. */
+  readonly isDrained: boolean;
 }
 export type LeafState = 'active' | 'replaced' | 'revoked';
 export interface NewLeaf {
@@ -192,6 +195,9 @@ export interface TrustStore {
   markSeen(identities: readonly string[], now: number): Promise<void>;
   /** `evicted` is for ever and frees the name. False when there is no such agent or it is evicted. */
   setAgentState(identity: string, state: AgentState, reason: string | null, by: By): Promise<boolean>;
+  drainAgent(identity: string, isDrained: boolean, by: By): Promise<void>;
+  /** Identity keys. */
+  listDrained(): Promise<readonly string[]>;
   /** Identities that may not act now: feeds the check on each request. */
   listStopped(): Promise<readonly { readonly identity: string; readonly state: AgentState }[]>;
 
@@ -230,6 +236,8 @@ export interface NewJob {
   readonly isOnce: boolean;
   readonly notBefore: number | null;
   readonly notAfter: number;
+  /** Nothing of it is leased before it is released. */
+  readonly isHeld: boolean;
   /** What runs, for lists. */
   readonly command: readonly string[];
   readonly submittedBy: string;
@@ -245,6 +253,8 @@ export interface JobRecord extends Omit<NewJob, 'envelope'> {
   /** Rises with each change of the job or one of its tasks. */
   readonly change: number;
 }
+/** `same`: it was so already. */
+export type Steered = 'done' | 'same' | 'ended' | 'unknown';
 export interface TaskRecord {
   readonly job: string;
   readonly index: number;
@@ -320,6 +330,9 @@ export interface JobStore {
 
   /** Same id and digest: the same answer. Costs the same for 1 and 1,000,000 tasks. */
   submit(job: NewJob, by: By): Promise<SubmitAnswer>;
+  /** Nothing of a job that is held is leased. */
+  hold(job: string, isHeld: boolean, by: By): Promise<Steered>;
+  setPriority(job: string, priority: number, by: By): Promise<Steered>;
   readJob(id: string): Promise<JobRecord | null>;
   readOrder(id: string): Promise<{ readonly digest: string; readonly envelope: Envelope } | null>;
   /** Newest first. */
@@ -350,6 +363,31 @@ export interface JobStore {
   ): Promise<readonly { readonly job: string; readonly because: EndReason | RefusalCode }[]>;
 }
 
+// ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface QueueRecord {
+  readonly name: string;
+  /** Nothing is leased from it. */
+  readonly isPaused: boolean;
+  /** How many of its tasks may be leased at a time; null: as many as agents take. */
+  readonly maxRunning: number | null;
+  /** Of jobs that name none themselves. */
+  readonly priority: number;
+  /** Ids of the persons who may use it; null: everybody. */
+  readonly people: readonly string[] | null;
+}
+
+export interface QueueStore {
+  listQueues(): Promise<readonly QueueRecord[]>;
+  setQueue(queue: QueueRecord, by: By): Promise<void>;
+  removeQueue(name: string, by: By): Promise<boolean>;
+  /** Jobs with waiting tasks, counted to 10,000, and leased tasks. */
+  countTasks(
+    name: string,
+    classes: readonly number[],
+  ): Promise<{ readonly waiting: number; readonly running: number }>;
+}
+
 // ── leases ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** One task under one lease, in the words of the link. */
@@ -373,7 +411,19 @@ export interface ClaimAsked {
   readonly leaseSeconds: number;
   /** Ids of jobs that this agent is not to get. */
   readonly excluded?: readonly string[];
+  readonly limits?: readonly QueueLimit[];
   readonly by: By;
+}
+/** How many tasks of a queue may be leased at a time, and which classes are of it. */
+export interface QueueLimit {
+  readonly queue: string;
+  readonly classes: readonly number[];
+  readonly most: number;
+}
+export interface Claim {
+  readonly jobs: readonly ClaimedJob[];
+  /** Classes of queues whose limit is reached: they may have more. */
+  readonly limited: readonly number[];
 }
 export interface ClaimedJob {
   readonly job: string;
@@ -421,7 +471,7 @@ export interface Released {
 
 export interface LeaseStore {
   /** Oldest first within priority; of a job first what came back, then what was never leased. */
-  claim(asked: ClaimAsked): Promise<readonly ClaimedJob[]>;
+  claim(asked: ClaimAsked): Promise<Claim>;
   /** Leases that are not this agent's any more come back as `lost`. */
   markStarted(
     identity: string,

@@ -11,6 +11,7 @@ export interface Tables {
   agent: AgentTable;
   leaf: LeafTable;
   class: { id: number; class: string };
+  queue: QueueTable;
   job: JobTable;
   job_order: { job: number; envelope: string; command: string };
   task: TaskTable;
@@ -59,6 +60,8 @@ export interface AgentTable {
   last_seen: number | null;
   receipt_seq: number;
   tasks_done: number;
+  /** Gets nothing new. */
+  is_drained: number;
 }
 export interface LeafTable {
   serial: string;
@@ -94,8 +97,9 @@ export interface JobTable extends CountColumns {
   is_once: number;
   not_before: number | null;
   not_after: number;
-  /** 1 once not-before has come. */
+  /** 1 once not-before has come, unless it is held. */
   is_ready: number;
+  is_held: number;
   submitted_by: string;
   submitted: number;
   started: number | null;
@@ -103,6 +107,14 @@ export interface JobTable extends CountColumns {
   state: TaskState;
   next_token: number;
   change: number;
+}
+export interface QueueTable {
+  name: string;
+  is_paused: number;
+  max_running: number | null;
+  priority: number;
+  /** JSON: ids of the persons who may use it; null: everybody. */
+  people: string | null;
 }
 export interface TaskTable {
   job: number;

@@ -35,6 +35,8 @@ export const API_NEXT: Record<ApiCode, string> = {
   'conflict.state': 'Look at the state: writ status.',
   'cluster.unclaimed': 'Run writ up on its machine.',
   'cluster.claimed': 'Nothing is to be done: it has its cluster.',
+  'queue.unknown': 'See: writ queue list. Make it: writ queue set NAME.',
+  'queue.forbidden': 'Use another queue, or ask an administrator: writ queue set NAME --person YOU.',
   'order.refused': 'Change what was ordered.',
   'set.refused': 'Run the command again: it starts from the newest set.',
   'invite.refused': 'Make a new one: writ invite.',

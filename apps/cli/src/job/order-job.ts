@@ -62,6 +62,7 @@ export async function orderJob(
     { envelope, digest, job: order.job },
     {
       signal,
+      steering: wish.steering,
       wait: async (milliseconds, stopped) => {
         if (!isTold) output.note(output.paint('dim', 'no answer from the server: trying again'));
         isTold = true;

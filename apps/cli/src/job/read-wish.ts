@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { OrderWish } from '@writ/client';
+import type { OrderWish, Steering } from '@writ/client';
 import { CliError } from '../cli-error.ts';
 import type { Call, Options } from '../command-spec.ts';
 import { isName } from '../read/is-name.ts';
+import { readPriority } from '../read/read-priority.ts';
 import { isGiven, listOption, textOption } from '../read/read-options.ts';
 import { whyUnread } from '../read/why-unread.ts';
 import { parseBytes, parseSeconds, parseWhole } from '../show/quantities.ts';
@@ -13,6 +14,7 @@ export interface JobWish {
   readonly inputs: readonly string[];
   readonly agents: readonly string[];
   readonly isOnce: boolean;
+  readonly steering: Steering;
 }
 
 /** As agents bound an order; below these no sandbox starts. */
@@ -50,6 +52,10 @@ export async function readWish(call: Call, notAfterSeconds: number): Promise<Job
     inputs: listOption(options, 'in').map(readInput),
     agents,
     isOnce,
+    steering: {
+      priority: number('priority', readPriority),
+      isHeld: isGiven(options, 'hold') ? true : undefined,
+    },
     order: {
       argv,
       variables: listOption(options, 'env').map(readVariable),

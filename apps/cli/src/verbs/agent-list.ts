@@ -28,8 +28,9 @@ export async function agentList({ options, output, surroundings }: Call): Promis
   return EXIT.ok;
 }
 
-function stateOf({ state, isConnected, isBusy }: AgentView): string {
+function stateOf({ state, isConnected, isBusy, isDrained }: AgentView): string {
   if (state === 'banned') return 'banned';
   if (!isConnected) return 'away';
+  if (isDrained) return 'drained';
   return isBusy ? 'busy' : 'free';
 }

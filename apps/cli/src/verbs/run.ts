@@ -8,6 +8,7 @@ import { encodeBase64 } from '@writ/contract';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
+import { WAITS } from '../explain/explain-waiting.ts';
 import { explainResult, isPlainExit } from '../job/explain-result.ts';
 import { type FinishedJob, finishJob, persist } from '../job/finish-job.ts';
 import { LogStream, withoutReports, writeTo } from '../job/log-stream.ts';
@@ -264,15 +265,6 @@ class TellProgress {
     }
   }
 }
-
-const WAITS: Record<NonNullable<JobView['waitsFor']>, string> = {
-  no_agent: 'no agent fits that is connected',
-  busy: 'every agent that fits is busy',
-  not_before: 'it may not start yet',
-  approval: 'somebody must approve it',
-  queue_limit: 'its queue is at its limit',
-  backoff: 'it is tried again soon',
-};
 
 /** First Ctrl-C: ask whether to cancel. Second, or where nobody can be asked: leave the job alone and end. */
 function askOnInterrupt(

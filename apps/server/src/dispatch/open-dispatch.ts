@@ -1,5 +1,5 @@
 import { BOUNDS } from '@writ/contract';
-import type { Store } from '@writ/store';
+import type { QueueLimit, QueueRecord, Store } from '@writ/store';
 import type { MachineFacts } from '@writ/trust';
 import type { Clock } from '../clock.ts';
 import type { Dispatch, Taker } from '../dispatch.ts';
@@ -14,10 +14,13 @@ interface Place {
   credits: number;
   held: number;
   isSilent: boolean;
+  /** It finishes what it has begun, and gets nothing new. */
+  isDrained: boolean;
   /** Claims under way. */
   asking: number;
   readonly eligible: Set<number>;
-  readonly excluded: Set<string>;
+  /** Until when, by the monotonic clock. */
+  readonly excluded: Map<string, number>;
 }
 
 /** How many agents are asked for at once: idle agents by the thousand must not each cost a claim for one task. */
@@ -46,6 +49,18 @@ export async function openDispatch(parts: {
   let stopStarving: (() => void) | null = null;
   let stopLooking: (() => void) | null = null;
 
+  /** Queues that somebody has set, as the store has them. */
+  let queues = new Map<string, QueueRecord>();
+  let drained = new Set<string>();
+  /** Classes that a limit of their queue keeps back, until one of its tasks ends. */
+  const limited = new Set<number>();
+
+  const readSettings = async (): Promise<void> => {
+    queues = new Map((await store.queues.listQueues()).map((queue) => [queue.name, queue]));
+    drained = new Set(await store.trust.listDrained());
+    for (const place of places) place.isDrained = drained.has(place.taker.identity);
+  };
+
   const addClass = (id: number, text: string): void => {
     const asked = parseClass(text);
     classes.set(id, asked);
@@ -53,12 +68,25 @@ export async function openDispatch(parts: {
     for (const place of places) if (place.facts && isEligible(asked, place.facts)) place.eligible.add(id);
   };
   for (const { id, class: text } of await store.jobs.listClasses()) addClass(id, text);
+  await readSettings();
 
   const addWork = (id: number): void => void hot.set(id, (said += 1));
-  const hotOf = (place: Place): number[] => [...hot.keys()].filter((id) => place.eligible.has(id));
-  const mayHave = (place: Place): boolean => !place.isSilent && !place.taker.isFull();
+  const queueOf = (id: number): QueueRecord | undefined => queues.get(classes.get(id)?.queue ?? '');
+  const hotOf = (place: Place): number[] =>
+    [...hot.keys()].filter((id) => place.eligible.has(id) && queueOf(id)?.isPaused !== true);
+  const mayHave = (place: Place): boolean => !place.isSilent && !place.isDrained && !place.taker.isFull();
+  const limitsOf = (asked: readonly number[]): QueueLimit[] =>
+    [...Map.groupBy(asked, (id) => queueOf(id))].flatMap(([queue, ids]) =>
+      queue?.maxRunning == null ? [] : [{ queue: queue.name, classes: ids, most: queue.maxRunning }],
+    );
   const freeSlots = (place: Place): number =>
     mayHave(place) ? Math.min(place.credits, place.slots - place.held) : 0;
+
+  const excludedFor = ({ excluded }: Place): string[] => {
+    const now = clock.monotonic();
+    for (const [job, until] of excluded) if (until <= now) excluded.delete(job);
+    return [...excluded.keys()];
+  };
 
   const claim = (place: Place, wanted: number): void => {
     const asked = hotOf(place);
@@ -73,12 +101,13 @@ export async function openDispatch(parts: {
       classes: asked,
       max,
       leaseSeconds,
-      excluded: [...place.excluded],
+      excluded: excludedFor(place),
+      limits: limitsOf(asked),
       by,
     };
     store.leases
       .claim(asking)
-      .then((jobs) => {
+      .then(({ jobs, limited: keptBack }) => {
         const got = jobs.reduce((sum, job) => sum + job.tasks.length, 0);
         place.asking -= 1;
         place.credits += max - got;
@@ -86,7 +115,11 @@ export async function openDispatch(parts: {
         if (got > 0) place.taker.take(jobs);
         // Short: these classes are empty, unless work came since or jobs were left out.
         if (got < max && place.excluded.size === 0) {
-          for (const id of asked) if ((hot.get(id) ?? 0) <= before) hot.delete(id);
+          for (const id of asked)
+            if ((hot.get(id) ?? 0) <= before) {
+              hot.delete(id);
+              if (keptBack.includes(id)) limited.add(id);
+            }
         }
         if (got === max) serve();
         else if (hot.size > 0 && got > 0) serve();
@@ -153,6 +186,7 @@ export async function openDispatch(parts: {
   }
 
   const lookAgain = async (): Promise<void> => {
+    await readSettings();
     for (const id of await store.jobs.classesWithWork(clock.now())) {
       if (!classes.has(id))
         for (const { id: other, class: text } of await store.jobs.listClasses())
@@ -197,9 +231,10 @@ export async function openDispatch(parts: {
         credits: 0,
         held: 0,
         isSilent: false,
+        isDrained: drained.has(taker.identity),
         asking: 0,
         eligible: new Set(),
-        excluded: new Set(),
+        excluded: new Map(),
       };
       places.push(place);
       return {
@@ -218,11 +253,13 @@ export async function openDispatch(parts: {
         },
         letGo(tasks) {
           place.held = Math.max(0, place.held - tasks);
+          for (const id of limited) addWork(id);
+          limited.clear();
           watchStarving();
         },
-        exclude(job) {
+        exclude(job, milliseconds = Number.POSITIVE_INFINITY) {
           if (place.excluded.size >= MOST_EXCLUDED) place.excluded.clear();
-          place.excluded.add(job);
+          place.excluded.set(job, clock.monotonic() + milliseconds);
         },
         fallSilent() {
           place.isSilent = true;
@@ -239,9 +276,24 @@ export async function openDispatch(parts: {
       };
     },
 
-    whyWaiting(classId, notBefore) {
+    whyWaiting({ class: id, notBefore, isHeld }) {
+      if (isHeld) return 'held';
       if (notBefore !== null && notBefore > clock.now()) return 'not_before';
-      return places.some((place) => place.eligible.has(classId)) ? 'busy' : 'no_agent';
+      if (queueOf(id)?.isPaused === true) return 'queue_paused';
+      const fitting = places.filter((place) => place.eligible.has(id));
+      if (fitting.length === 0) return 'no_agent';
+      if (fitting.every((place) => place.isDrained)) return 'drained';
+      return limited.has(id) ? 'queue_limit' : 'busy';
+    },
+
+    queue: (name) => queues.get(name),
+    classesOf: (queue) => [...classes].filter(([, asked]) => asked.queue === queue).map(([id]) => id),
+    servesByName: (queue) => places.some((place) => place.facts?.admitted.queues.includes(queue)),
+    callBack(fits) {
+      for (const place of places) {
+        const ids = new Set([...place.eligible].filter((id) => fits(place.taker.identity, id)));
+        if (ids.size > 0 && place.held > 0) place.taker.recall(ids, place.held);
+      }
     },
 
     close() {

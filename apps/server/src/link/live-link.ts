@@ -10,11 +10,12 @@ import {
   readMessage,
 } from '@writ/contract';
 import type { By, ClaimedJob, Released, Store } from '@writ/store';
-import { judgeDescription, type MachineFacts, readUnverified, TrustError } from '@writ/trust';
+import { judgeDescription, readUnverified, TrustError } from '@writ/trust';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
 import type { Dispatch, Seat } from '../dispatch.ts';
 import type { Log } from '../log.ts';
+import { factsOf } from '../machine-facts.ts';
 import type { Member } from '../members.ts';
 import type { Orders } from '../orders.ts';
 import type { ProgressBoard } from '../progress.ts';
@@ -83,6 +84,8 @@ interface OpenTask extends LeasedTask {
 const SEEN_AGAIN = 500;
 /** Reasons that lie in the agent and do not pass. */
 const LASTING = /^(?:machine|owner|agent)\./;
+/** Others pass: a set that could not be fetched, a clock, a disk. */
+const PASSING_MS = 10_000;
 /** What was sent just before a link was lost may not have arrived. */
 const SEEN_SLACK_MS = 3_600_000;
 /** An order that is sent again does no harm. */
@@ -274,15 +277,8 @@ export function openLiveLink(
 
   const describe = async (envelope: Envelope): Promise<void> => {
     const said = judgeDescription(envelope, { cluster: cluster.sets().cluster, identity });
-    const facts: MachineFacts = {
-      os: said.os,
-      arch: said.arch,
-      host: said.host,
-      admitted: member.admitted,
-      profiles: strictestFirst(said.profiles),
-    };
     described = { slots: said.slots, megaflops: said.megaflops };
-    seat?.describe(facts, said.slots, said.megaflops);
+    seat?.describe(factsOf(said, member.admitted), said.slots, said.megaflops);
     await store.trust.describeAgent(identity, envelope, by());
   };
 
@@ -354,7 +350,8 @@ export function openLiveLink(
       drop(ended);
       dispatch.serve();
     });
-    for (const job of answer.excludedJobs) seat?.exclude(job);
+    for (const [job, because] of answer.excludedJobs)
+      seat?.exclude(job, LASTING.test(because) ? undefined : PASSING_MS);
     if (answer.upTo > 0) send({ is: 'accepted', upTo: answer.upTo, refused: [...answer.refused] });
     for (const classId of answer.workAgain) dispatch.addWork(classId);
     if (answer.fault) return close(answer.fault.code, answer.fault.detail);
@@ -479,9 +476,4 @@ function saysTheSame(before: Envelope, now: Envelope): boolean {
     }
   });
   return one !== null && one === other;
-}
-
-const STRICTEST = ['strict', 'user', 'bare'];
-function strictestFirst<P extends { readonly profile: string }>(profiles: readonly P[]): P[] {
-  return profiles.toSorted((one, other) => STRICTEST.indexOf(one.profile) - STRICTEST.indexOf(other.profile));
 }

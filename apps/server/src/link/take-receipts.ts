@@ -30,8 +30,8 @@ export interface ReceiptsTaken {
   readonly refused: readonly { readonly seq: number; readonly code: string }[];
   /** Classes whose work came back. */
   readonly workAgain: readonly number[];
-  /** Jobs of which this agent is to get no more. */
-  readonly excludedJobs: readonly string[];
+  /** Jobs of which this agent is to get no more, or not now, and why. */
+  readonly excludedJobs: ReadonlyMap<string, EndReason | RefusalCode>;
   /** The link is to be closed. */
   readonly fault: { readonly code: string; readonly detail: string } | null;
 }
@@ -91,7 +91,7 @@ export function takeReceiptsWith(parts: {
         by,
       });
     }
-    if (judged.length === 0) return { upTo: 0, refused: [], workAgain: [], excludedJobs: [], fault };
+    if (judged.length === 0) return { upTo: 0, refused: [], workAgain: [], excludedJobs: new Map(), fault };
 
     // Most receipts have nothing to wait for: they reach the store in the turn in which they came.
     const faults = judged.some(needsWait)
@@ -102,7 +102,7 @@ export function takeReceiptsWith(parts: {
 
     const refused: { seq: number; code: string }[] = [];
     const workAgain = new Set<number>();
-    const excludedJobs = new Set<string>();
+    const excludedJobs = new Map<string, EndReason | RefusalCode>();
     for (const [at, answer] of answers.entries()) {
       const receipt = known[at];
       if (!receipt) continue;
@@ -117,7 +117,8 @@ export function takeReceiptsWith(parts: {
           code,
         });
       }
-      if (receipt.outcome === 'refused' && isAboutTheAgent(receipt.because)) excludedJobs.add(receipt.job);
+      if (receipt.outcome === 'refused' && isAboutTheAgent(receipt.because))
+        excludedJobs.set(receipt.job, receipt.because);
       if (answer.state === 'waiting') {
         const order = orders.recall(receipt.job);
         const classId = order && dispatch.classOfOrder(order.order);
@@ -128,7 +129,7 @@ export function takeReceiptsWith(parts: {
       if (!order && !known.some((one) => one.seq === predicate.seq))
         refused.push({ seq: predicate.seq, code: 'receipt.job_unknown' });
     const upTo = Math.max(...judged.map(({ predicate }) => predicate.seq));
-    return { upTo, refused, workAgain: [...workAgain], excludedJobs: [...excludedJobs], fault };
+    return { upTo, refused, workAgain: [...workAgain], excludedJobs, fault };
   };
 
   /** Orders from the disk, logs onto the disk, outputs looked up: then the same checks. */

@@ -1,14 +1,10 @@
-import type { RequestListener } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
-import process from 'node:process';
 import { StartError } from '../server-error.ts';
 import { listenOn } from './listen-on.ts';
 import { socketPath } from './socket-path.ts';
 import { limitServer } from './limits.ts';
 import { trackConnections } from './track-connections.ts';
-
-// Imported by name it would bring all its exports, a WebSocket and the client behind it too: a twentieth of a start.
-const { createServer } = process.getBuiltinModule('node:http');
 
 /**
  * The administrator's socket: whoever can open it is one, so its folder and itself are closed to other accounts.

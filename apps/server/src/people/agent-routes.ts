@@ -15,6 +15,7 @@ import type { AgentRecord, InviteRecord } from '@writ/store';
 import { judgeAdmission, judgeInvite, readUnverified, TrustError } from '@writ/trust';
 import type { FastifyInstance } from 'fastify';
 import { ServerError } from '../server-error.ts';
+import { judgeQuietly } from './list-admitted.ts';
 import { PAGE_QUERY, pageOf, type PageQuery, when, whenOrNull } from './paging.ts';
 import { byOf, type PeopleParts } from './people-parts.ts';
 
@@ -58,6 +59,22 @@ export function addAgentRoutes(app: FastifyInstance, parts: PeopleParts): void {
       return await agentView(parts, await findAgent(request.params));
     },
   );
+
+  for (const [route, isDrained] of [
+    [API_ROUTES.drainAgent, true],
+    [API_ROUTES.resumeAgent, false],
+  ] as const)
+    app.post(
+      route[1],
+      { config: { policy: 'administrator', group: 'admin' }, schema: { params: NAME_PARAMS } },
+      async (request) => {
+        const agent = await findAgent(request.params);
+        await store.trust.drainAgent(agent.identity, isDrained, byOf(request.caller, clock));
+        await parts.dispatch.lookAgain();
+        if (isDrained) parts.dispatch.callBack((identity) => identity === agent.identity);
+        return await agentView(parts, await findAgent(request.params));
+      },
+    );
 
   app.post(
     API_ROUTES.makeInvite[1],
@@ -153,6 +170,7 @@ async function agentView({ store, cluster, links }: PeopleParts, agent: AgentRec
     name: agent.name,
     identity: agent.identity,
     state: agent.state === 'active' ? 'active' : 'banned',
+    isDrained: agent.isDrained,
     isConnected: link !== undefined,
     lastSeen: whenOrNull(link?.lastHeard ?? agent.lastSeen),
     isBusy: link !== undefined && link.held >= slots,
@@ -169,15 +187,6 @@ async function agentView({ store, cluster, links }: PeopleParts, agent: AgentRec
     queues: [...(admitted?.queues ?? [])],
     tasksDone: agent.tasksDone,
   };
-}
-
-function judgeQuietly<T>(act: () => T): T | null {
-  try {
-    return act();
-  } catch (error) {
-    if (error instanceof TrustError) return null;
-    throw error;
-  }
 }
 
 const inviteView = ({

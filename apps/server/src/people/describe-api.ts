@@ -12,6 +12,7 @@ import {
   JobView,
   page,
   Problem,
+  QueueView,
   ReceiptView,
   ServerView,
   TaskView,
@@ -19,6 +20,7 @@ import {
   TokenView,
   TrustView,
   Type,
+  WhyView,
 } from '@writ/contract';
 import fastify from 'fastify';
 import type { Policy } from '../route-policy.ts';
@@ -47,6 +49,13 @@ const ANSWERS: Readonly<Record<ApiRoute, readonly Answer[]>> = {
   listReceipts: [json(200, page(ReceiptView))],
   followJob: [bytes],
   cancelJob: [json(200, JobView)],
+  holdJob: [json(200, JobView)],
+  releaseJob: [json(200, JobView)],
+  setPriority: [json(200, JobView)],
+  whyWaiting: [json(200, WhyView)],
+  listQueues: [json(200, page(QueueView))],
+  setQueue: [json(200, QueueView)],
+  removeQueue: [NOTHING],
   readLog: [bytes],
   askFiles: [json(200, FilesMissing)],
   readUpload: [NOTHING],
@@ -56,6 +65,8 @@ const ANSWERS: Readonly<Record<ApiRoute, readonly Answer[]>> = {
   listAgents: [json(200, page(AgentView))],
   readAgent: [json(200, AgentView)],
   banAgent: [json(200, AgentView)],
+  drainAgent: [json(200, AgentView)],
+  resumeAgent: [json(200, AgentView)],
   makeInvite: [json(201, InviteView), json(200, InviteView)],
   listInvites: [json(200, page(InviteView))],
   makeAdmission: [json(201, AgentView)],

@@ -6,20 +6,23 @@ import {
   hasEnded,
   Id,
   oneOf,
+  type JobView,
+  SetPriority,
   shape,
   SubmitJob,
   TASK_STATES,
   type TaskState,
   Type,
 } from '@writ/contract';
-import type { JobRecord } from '@writ/store';
+import type { JobRecord, Steered } from '@writ/store';
 import type { FastifyInstance } from 'fastify';
 import { ServerError } from '../server-error.ts';
 import { cancelJob } from './cancel-job.ts';
 import { jobView, nameAgentsWith, receiptView, taskView, wholeJobView } from './job-views.ts';
 import { PAGE_QUERY, pageOf, type PageQuery, WHOLE_TEXT } from './paging.ts';
 import { byOf, type PeopleParts } from './people-parts.ts';
-import { submitJob } from './submit-job.ts';
+import { type Steering, submitJob } from './submit-job.ts';
+import { whyWaiting } from './why-waiting.ts';
 
 export const JOB_PARAMS = shape({ id: Id });
 const STATES = Type.Optional(oneOf(...TASK_STATES));
@@ -32,12 +35,12 @@ export async function findJob({ store }: PeopleParts, id: string): Promise<JobRe
 }
 
 export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {
-  const { store, clock, orders } = parts;
+  const { store, clock, orders, dispatch } = parts;
   const idOf = (params: unknown): string => (params as { id: string }).id;
 
   app.post(API_ROUTES.submitJob[1], { config, schema: { body: SubmitJob } }, async (request, reply) => {
-    const { order } = request.body as { order: Envelope };
-    const { job, isNew } = await submitJob(parts, order, byOf(request.caller, clock));
+    const { order, ...steering } = request.body as { order: Envelope } & Steering;
+    const { job, isNew } = await submitJob(parts, order, byOf(request.caller, clock), steering);
     return await reply.code(isNew ? 201 : 200).send(jobView(parts, job));
   });
 
@@ -111,6 +114,40 @@ export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {
       return { items: items.map(receiptView), next };
     },
   );
+
+  const steered = async (id: string, answer: Steered): Promise<JobView> => {
+    if (answer === 'ended') throw new ServerError('conflict.state', 'This job has ended.');
+    const job = await findJob(parts, id);
+    if (job.isHeld) dispatch.callBack((_identity, classId) => classId === job.class);
+    else dispatch.addWork(job.class);
+    dispatch.serve();
+    return jobView(parts, job);
+  };
+  for (const [route, isHeld] of [
+    [API_ROUTES.holdJob, true],
+    [API_ROUTES.releaseJob, false],
+  ] as const)
+    app.post(route[1], { config, schema: { params: JOB_PARAMS } }, async (request) => {
+      const { id } = await findJob(parts, idOf(request.params));
+      return await steered(id, await store.jobs.hold(id, isHeld, byOf(request.caller, clock)));
+    });
+
+  app.post(
+    API_ROUTES.setPriority[1],
+    { config, schema: { params: JOB_PARAMS, body: SetPriority } },
+    async (request) => {
+      const { id } = await findJob(parts, idOf(request.params));
+      const { priority } = request.body as { priority: number };
+      return await steered(id, await store.jobs.setPriority(id, priority, byOf(request.caller, clock)));
+    },
+  );
+
+  app.get(API_ROUTES.whyWaiting[1], { config, schema: { params: JOB_PARAMS } }, async (request) => {
+    const job = await findJob(parts, idOf(request.params));
+    const found = await orders.find(job.id);
+    if (!found) throw new ServerError('not_found', 'There is no such job, or it is not yours to see.');
+    return await whyWaiting(parts, job, found.order);
+  });
 
   app.post(
     API_ROUTES.cancelJob[1],

@@ -6,6 +6,7 @@ import { addJobEvents } from './job-events.ts';
 import { addJobRoutes } from './job-routes.ts';
 import { addLogRoutes } from './log-routes.ts';
 import type { PeopleParts } from './people-parts.ts';
+import { addQueueRoutes } from './queue-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
 import { addTokenRoutes } from './token-routes.ts';
 
@@ -17,6 +18,7 @@ export function addRoutes(app: FastifyInstance, parts: PeopleParts): void {
   addLogRoutes(app, parts);
   addFileRoutes(app, parts);
   addAgentRoutes(app, parts);
+  addQueueRoutes(app, parts);
   addTokenRoutes(app, parts);
   addServerRoutes(app, parts);
 }

@@ -23,11 +23,18 @@ import {
 } from '@writ/trust';
 import { ServerError } from '../server-error.ts';
 import type { PeopleParts } from './people-parts.ts';
+import { findQueue } from './queues.ts';
 
 export type SubmitParts = Pick<
   PeopleParts,
   'store' | 'clock' | 'cluster' | 'orders' | 'dispatch' | 'files' | 'counters' | 'refuseWhenFull'
 >;
+
+/** What stands beside the order, and changes only when it runs. */
+export interface Steering {
+  readonly priority?: number;
+  readonly isHeld?: boolean;
+}
 
 /**
  * Judges an order with the functions that agents use, so that people get an early and precise answer; then makes it
@@ -37,6 +44,7 @@ export async function submitJob(
   parts: SubmitParts,
   envelope: Envelope,
   by: By,
+  { priority, isHeld = false }: Steering = {},
 ): Promise<{ readonly job: JobRecord; readonly isNew: boolean }> {
   const { store, dispatch, orders, cluster } = parts;
   const opened = judge(parts, envelope);
@@ -48,6 +56,7 @@ export async function submitJob(
   if (before?.digest === digest) return { job: before, isNew: false };
   if (before) throw usedBefore(order.job);
   refuseWhen(() => checkNow(parts, opened));
+  const queue = await findQueue(parts, order);
   const inputs = await findInputs(parts, order);
   if (inputs.length > 0) await refuseMissing(parts, order, inputs);
   await parts.refuseWhenFull(0, 'new');
@@ -55,12 +64,15 @@ export async function submitJob(
   const classId = dispatch.classOfOrder(order) ?? (await dispatch.classOf(order));
   // From here on one turn: what is written in it is one transaction, the first leases included.
   if (!orders.keepNew({ order, digest, envelope })) throw usedBefore(order.job);
-  const submitted = store.jobs.submit(jobOf(opened, envelope, classId), by);
+  const submitted = store.jobs.submit(
+    { ...jobOf(opened, envelope, classId), priority: priority ?? queue.priority, isHeld },
+    by,
+  );
   const used =
     inputs.length > 0
       ? store.files.useFiles(order.job, [...new Set(inputs.map((file) => file.digest))], 'input', by)
       : null;
-  if (order.notBefore === null || order.notBefore <= by.now) {
+  if (!isHeld && (order.notBefore === null || order.notBefore <= by.now)) {
     dispatch.addWork(classId);
     dispatch.serve();
   }
@@ -190,7 +202,11 @@ async function refuseMissing(
   );
 }
 
-function jobOf({ order, digest, person }: OpenedOrder, envelope: Envelope, classId: number): NewJob {
+function jobOf(
+  { order, digest, person }: OpenedOrder,
+  envelope: Envelope,
+  classId: number,
+): Omit<NewJob, 'priority' | 'isHeld'> {
   const command = order.runs.is === 'command' ? (order.runs.variants[0]?.command.argv ?? []) : [];
   return {
     id: order.job,
@@ -200,7 +216,6 @@ function jobOf({ order, digest, person }: OpenedOrder, envelope: Envelope, class
     project: order.project,
     queue: order.queue,
     class: classId,
-    priority: 0,
     firstIndex: firstIndex(order.array),
     size: taskCount(order.array),
     maxAttempts: order.maxAttempts,

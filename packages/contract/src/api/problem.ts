@@ -30,6 +30,8 @@ export const API_CODES = {
   'conflict.state': [409, 'That cannot be done in the present state'],
   'cluster.unclaimed': [409, 'This server has no cluster yet'],
   'cluster.claimed': [409, 'This server has a cluster already'],
+  'queue.unknown': [422, 'There is no such queue'],
+  'queue.forbidden': [403, 'You may not use this queue'],
   'order.refused': [422, 'Agents would refuse this order'],
   'set.refused': [422, 'This signer set does not follow from the one before'],
   'invite.refused': [422, 'This invite does not count'],
@@ -41,4 +43,5 @@ export const API_CODES = {
   'server.failed': [500, 'The server failed'],
   'server.stopping': [503, 'The server is stopping'],
 } as const satisfies Record<string, readonly [number, string]>;
+/** A code of a refusal by the server. */
 export type ApiCode = keyof typeof API_CODES;

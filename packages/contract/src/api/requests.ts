@@ -1,11 +1,30 @@
 import { type Static, Type } from '../type.ts';
-import { Digest, Text } from '../names.ts';
+import { Digest, Id, Text } from '../names.ts';
 import { oneOf, orNull, shape, whole } from '../shape.ts';
 import { Envelope } from '../signed/envelope.ts';
+import { Priority } from './views.ts';
 
 /** Bodies of the API of people. */
 export const SetUp = shape({ set: Envelope });
-export const SubmitJob = shape({ order: Envelope });
+export const SubmitJob = shape({
+  order: Envelope,
+  /** As its queue has it, when left out. */
+  priority: Type.Optional(Priority),
+  /** Nothing of it starts before it is released. */
+  isHeld: Type.Optional(Type.Boolean()),
+});
+export const SetPriority = shape({ priority: Priority });
+/** How a queue is set. */
+export const SetQueue = shape({
+  isPaused: Type.Boolean(),
+  maxRunning: orNull(whole(1, 1_000_000)),
+  priority: Priority,
+  /** Ids of persons; null: everybody whom the signer set lets. */
+  people: orNull(Type.Array(Id, { maxItems: 1000 })),
+});
+/** How a queue is set. */
+export type SetQueue = Static<typeof SetQueue>;
+/** How a job or some of its tasks are ended, and the signed word that they may not start any more. */
 export const CancelJob = shape({
   indexes: orNull(Type.Array(whole(), { minItems: 1, maxItems: 10_000 })),
   how: oneOf('terminate', 'kill'),
@@ -25,4 +44,5 @@ export const MakeToken = shape({
   expiresSeconds: whole(60, 366 * 86_400),
 });
 export const LeaveFreshness = shape({ freshness: Envelope });
+/** How a job or some of its tasks are ended, and the signed word that they may not start any more. */
 export type CancelJob = Static<typeof CancelJob>;

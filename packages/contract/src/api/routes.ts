@@ -29,6 +29,22 @@ export const API_ROUTES = {
   followJob: ['GET', '/api/v1/jobs/:id/events'],
   /** CancelJob → JobView. */
   cancelJob: ['POST', '/api/v1/jobs/:id/cancel'],
+  /** → JobView. Nothing of it is started until it is released; what runs goes on. */
+  holdJob: ['POST', '/api/v1/jobs/:id/hold'],
+  /** → JobView. */
+  releaseJob: ['POST', '/api/v1/jobs/:id/release'],
+  /** SetPriority → JobView. */
+  setPriority: ['POST', '/api/v1/jobs/:id/priority'],
+  /** → WhyView. */
+  whyWaiting: ['GET', '/api/v1/jobs/:id/why'],
+
+  /** → page of QueueView. */
+  listQueues: ['GET', '/api/v1/queues'],
+  /** SetQueue → QueueView. */
+  setQueue: ['PUT', '/api/v1/queues/:name'],
+  /** → 204. Its jobs stay; it is as if nobody had set it. */
+  removeQueue: ['DELETE', '/api/v1/queues/:name'],
+
   /** `:stream` is stdout or stderr. `?attempt=` (newest), `?offset=` (0) → raw bytes so far; header `writ-attempt` names the attempt. With `?follow=1` it goes on until that attempt has ended. */
   readLog: ['GET', '/api/v1/jobs/:id/tasks/:index/logs/:stream'],
 
@@ -52,6 +68,10 @@ export const API_ROUTES = {
   readAgent: ['GET', '/api/v1/agents/:name'],
   /** BanAgent → AgentView. */
   banAgent: ['POST', '/api/v1/agents/:name/ban'],
+  /** → AgentView. It finishes what it has begun, and gets nothing new. */
+  drainAgent: ['POST', '/api/v1/agents/:name/drain'],
+  /** → AgentView. */
+  resumeAgent: ['POST', '/api/v1/agents/:name/resume'],
   /** MakeInvite → InviteView. */
   makeInvite: ['POST', '/api/v1/invites'],
   /** → page of InviteView. */
@@ -74,5 +94,5 @@ export const API_ROUTES = {
   stopServer: ['POST', '/api/v1/server/stop'],
   /** This API as OpenAPI 3.1. */
   readOpenApi: ['GET', '/api/v1/openapi.json'],
-} as const satisfies Record<string, readonly ['GET' | 'POST' | 'HEAD' | 'PATCH' | 'DELETE', string]>;
+} as const satisfies Record<string, readonly ['GET' | 'POST' | 'PUT' | 'HEAD' | 'PATCH' | 'DELETE', string]>;
 export type ApiRoute = keyof typeof API_ROUTES;

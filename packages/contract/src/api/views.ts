@@ -9,6 +9,7 @@ import { Profile, SetRef } from '../signed/signer-set.ts';
 /** What the API of people says and takes. Instants are RFC 3339 in UTC with milliseconds. */
 export const When = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' });
 
+/** A server: its name, version, addresses, and the cluster it belongs to. */
 export const ClusterView = shape({
   writ: Text(32),
   server: Name,
@@ -21,6 +22,7 @@ export const ClusterView = shape({
   agentAddresses: Type.Array(Type.String()),
   peopleAddresses: Type.Array(Type.String()),
 });
+/** A server: its name, version, addresses, and the cluster it belongs to. */
 export type ClusterView = Static<typeof ClusterView>;
 
 export const Counts = shape(
@@ -30,6 +32,27 @@ export const Counts = shape(
   >,
 );
 
+export const Priority = Type.Integer({ minimum: -100, maximum: 100 });
+
+/** A queue: its limits, who may use it, and what is in it. */
+export const QueueView = shape({
+  name: Name,
+  isPaused: Type.Boolean(),
+  /** How many of its tasks run at a time at most; null: as many as agents take. */
+  maxRunning: orNull(whole(1)),
+  /** Of jobs that name none themselves. */
+  priority: Priority,
+  /** Who may use it; null: everybody whom the signer set lets. */
+  people: orNull(Type.Array(shape({ id: Id, name: Text(100) }))),
+  /** Names of agents that are admitted for it. */
+  agents: Type.Array(Name),
+  waiting: whole(),
+  running: whole(),
+});
+/** A queue: its limits, who may use it, and what is in it. */
+export type QueueView = Static<typeof QueueView>;
+
+/** A job as the server sees it: its state and how many of its tasks are in which. */
 export const JobView = shape({
   id: Id,
   digest: Digest,
@@ -42,6 +65,9 @@ export const JobView = shape({
   project: Name,
   /** What runs, for people: argv of the first variant. */
   command: Type.Array(Type.String()),
+  /** Higher comes first; a promise of the server, not in the order. */
+  priority: Priority,
+  isHeld: Type.Boolean(),
   tasks: whole(),
   firstIndex: whole(),
   counts: Counts,
@@ -50,8 +76,10 @@ export const JobView = shape({
   ended: orNull(When),
   notAfter: When,
 });
+/** A job as the server sees it: its state and how many of its tasks are in which. */
 export type JobView = Static<typeof JobView>;
 
+/** A task as the server sees it. What it came to is believed from its receipt. */
 export const TaskView = shape({
   job: Id,
   index: whole(),
@@ -68,12 +96,36 @@ export const TaskView = shape({
   /** Digest of the receipt that was accepted. */
   receipt: orNull(Digest),
 });
+/** A task as the server sees it. What it came to is believed from its receipt. */
 export type TaskView = Static<typeof TaskView>;
 
+/** What a job waits for, and what each agent is in the way of starting it. */
+export const WhyView = shape({
+  job: JobView,
+  agents: Type.Array(
+    shape({
+      name: Name,
+      state: oneOf('free', 'busy', 'away', 'drained', 'banned'),
+      /** It would start the job, or has started some of it. */
+      isFit: Type.Boolean(),
+      /** Why not, as the agent itself would say it. */
+      because: orNull(Text(64)),
+      detail: orNull(Text(1000)),
+    }),
+  ),
+  queue: orNull(shape({ isPaused: Type.Boolean(), maxRunning: orNull(whole(1)) })),
+  notBefore: orNull(When),
+});
+/** What a job waits for, and how each agent stands to it. */
+export type WhyView = Static<typeof WhyView>;
+
+/** An agent as the server sees it, with what the agent measured of itself. */
 export const AgentView = shape({
   name: Name,
   identity: Ed25519Key,
   state: oneOf('active', 'banned'),
+  /** It finishes what it has begun, and gets nothing new. */
+  isDrained: Type.Boolean(),
   isConnected: Type.Boolean(),
   lastSeen: orNull(When),
   isBusy: Type.Boolean(),
@@ -92,8 +144,10 @@ export const AgentView = shape({
   queues: Type.Array(Type.String()),
   tasksDone: whole(),
 });
+/** An agent as the server sees it, with what the agent measured of itself. */
 export type AgentView = Static<typeof AgentView>;
 
+/** An API token, without its text. */
 export const TokenView = shape({
   id: Id,
   name: Text(100),
@@ -102,6 +156,7 @@ export const TokenView = shape({
   expires: When,
   lastUsed: orNull(When),
 });
+/** An API token, without its text. */
 export type TokenView = Static<typeof TokenView>;
 
 /** The only time that a token's text is shown. */
@@ -109,8 +164,10 @@ export const TokenMade = shape({
   ...TokenView.properties,
   token: Type.String({ pattern: '^writ_[A-Za-z0-9_-]{32,}$' }),
 });
+/** The only time that a token's text is shown. */
 export type TokenMade = Static<typeof TokenMade>;
 
+/** An invite: its public half, and whether it was used. */
 export const InviteView = shape({
   digest: Digest,
   inviteKey: Ed25519Key,
@@ -120,6 +177,7 @@ export const InviteView = shape({
   admission: orNull(Digest),
   isRevoked: Type.Boolean(),
 });
+/** An invite: its public half, and whether it was used. */
 export type InviteView = Static<typeof InviteView>;
 
 export const page = <S extends Parameters<typeof Type.Array>[0]>(item: S) =>
@@ -133,6 +191,7 @@ export const ReceiptView = shape({
   envelope: Envelope,
   admission: Digest,
 });
+/** One accepted or refused result with what is needed to verify it. */
 export type ReceiptView = Static<typeof ReceiptView>;
 
 /** The trust documents of the cluster, all self-proving: for bundles and for verifying receipts. */
@@ -141,6 +200,7 @@ export const TrustView = shape({
   freshness: orNull(Envelope),
   admissions: Type.Array(shape({ admission: Envelope, invite: orNull(Envelope) })),
 });
+/** The trust documents of the cluster, all self-proving: for bundles and for verifying receipts. */
 export type TrustView = Static<typeof TrustView>;
 
 export const AuditRecordView = shape({
@@ -173,6 +233,7 @@ export const ServerView = shape({
   links: whole(),
   held: whole(),
 });
+/** What is on in this server, from its running parts. */
 export type ServerView = Static<typeof ServerView>;
 
 /** What `GET /api/v1/jobs/:id/events` sends (SSE; the id of an event is the job's change number). */
@@ -181,5 +242,6 @@ export const JobEvent = Type.Union([
   shape({ is: Type.Literal('task'), task: TaskView }),
   shape({ is: Type.Literal('receipt'), receipt: ReceiptView }),
 ]);
+/** What is told of a job while it is followed. */
 export type JobEvent = Static<typeof JobEvent>;
 export const jobEventCheck = check(JobEvent);

@@ -24,7 +24,17 @@ export const TASK_STATES = [
 ] as const;
 export type TaskState = (typeof TASK_STATES)[number];
 
-export const WAIT_REASONS = ['no_agent', 'busy', 'not_before', 'approval', 'queue_limit', 'backoff'] as const;
+export const WAIT_REASONS = [
+  'no_agent',
+  'busy',
+  'not_before',
+  'approval',
+  'queue_limit',
+  'backoff',
+  'held',
+  'queue_paused',
+  'drained',
+] as const;
 export type WaitReason = (typeof WAIT_REASONS)[number];
 
 export const ATTEMPT_OUTCOMES = ['succeeded', 'failed', 'refused', 'returned', 'lost', 'cancelled'] as const;

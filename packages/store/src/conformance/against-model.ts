@@ -165,7 +165,7 @@ class History {
         return;
       }
       case 'claim': {
-        const claimed = await leases.claim({
+        const { jobs: claimed } = await leases.claim({
           identity: identity(one.agent),
           classes: [this.#class],
           max: one.max,

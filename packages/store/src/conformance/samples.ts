@@ -1,6 +1,15 @@
 import type { Envelope } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
-import type { By, ClaimedJob, LeaseRef, NewAdmission, NewJob, ReceiptOffered, Store } from '../store.ts';
+import type {
+  By,
+  ClaimedJob,
+  LeaseRef,
+  NewAdmission,
+  NewJob,
+  QueueLimit,
+  ReceiptOffered,
+  Store,
+} from '../store.ts';
 import type { DatabaseUnderTest, MakeDatabase } from './database-under-test.ts';
 
 export const at = (now: number, actor = 'tester'): By => ({ actor, source: 'test', now });
@@ -24,6 +33,7 @@ export const newJob = (name: string, other: Partial<NewJob> = {}): NewJob => ({
   project: 'default',
   queue: 'default',
   class: CLASS,
+  isHeld: false,
   priority: 0,
   firstIndex: 0,
   size: 1,
@@ -54,6 +64,16 @@ export const claim = (
   now: number,
   classes = [CLASS],
   excluded: readonly string[] = [],
+) => claimLimited(store, agent, max, now, [], classes, excluded).then(({ jobs }) => jobs);
+
+export const claimLimited = (
+  store: Store,
+  agent: string,
+  max: number,
+  now: number,
+  limits: readonly QueueLimit[],
+  classes = [CLASS],
+  excluded: readonly string[] = [],
 ) =>
   store.leases.claim({
     identity: identity(agent),
@@ -61,6 +81,7 @@ export const claim = (
     max,
     leaseSeconds: LEASE_SECONDS,
     excluded,
+    limits,
     by: at(now),
   });
 

@@ -4,6 +4,7 @@ import { testAudit } from './audit.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { testJobs } from './jobs.ts';
 import { testLeases } from './leases.ts';
+import { testQueues } from './queues.ts';
 import { withStore } from './samples.ts';
 import { testTrust } from './trust.ts';
 
@@ -18,6 +19,7 @@ export function testStore(make: MakeDatabase): void {
     );
     testJobs(make);
     testLeases(make);
+    testQueues(make);
     testTrust(make);
     testAudit(make);
     testAgainstModel(make);

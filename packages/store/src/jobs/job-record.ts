@@ -32,6 +32,7 @@ export function jobRecord(row: JobTable & { readonly command: string }): JobReco
     started: row.started,
     ended: row.ended,
     change: row.change,
+    isHeld: row.is_held === 1,
   };
 }
 

@@ -9,6 +9,7 @@ import { listAttempts } from './list-attempts.ts';
 import { listJobs } from './list-jobs.ts';
 import { listReceipts, readReceipt } from './list-receipts.ts';
 import { listTasks } from './list-tasks.ts';
+import { holdJob, setPriority } from './steer-job.ts';
 import { submitJob } from './submit-job.ts';
 import { takeNumber } from './take-number.ts';
 import { addWithdrawal, listWithdrawals } from './withdrawals.ts';
@@ -37,10 +38,12 @@ export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobSto
       const found = await sql<{ id: number }>`
         select id from class
         where exists (select 1 from job where job.class = class.id and n_waiting > 0 and is_ready = 1 and not_after > ${now})
-          or exists (select 1 from job where job.class = class.id and n_waiting > 0 and is_ready = 0 and not_before <= ${now})
+          or exists (select 1 from job where job.class = class.id and n_waiting > 0 and is_ready = 0 and is_held = 0 and not_before <= ${now})
         order by id`.execute(reader);
       return found.rows.map((row) => row.id);
     },
+    hold: (job, isHeld, by) => write((writing) => holdJob(writing, job, isHeld, by)),
+    setPriority: (job, priority, by) => write((writing) => setPriority(writing, job, priority, by)),
     submit: (job, by) => write((writing) => submitJob(writing, job, by)),
     readJob: async (id) => {
       const found = await sql<JobTable & { command: string }>`

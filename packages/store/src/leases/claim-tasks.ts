@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { JobChanges } from '../jobs/change-jobs.ts';
 import { restSize } from '../jobs/job-record.ts';
-import type { ClaimAsked, ClaimedJob } from '../store.ts';
+import type { Claim, ClaimAsked, ClaimedJob } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';
@@ -11,14 +11,18 @@ const MAX_TASKS = 2000;
 const FIRST_LOOK = 16;
 
 /** Leases the oldest work of the highest priority: of a job first what came back, then what was never leased. */
-export async function claimTasks(write: Write, asked: ClaimAsked): Promise<readonly ClaimedJob[]> {
+export async function claimTasks(write: Write, asked: ClaimAsked): Promise<Claim> {
   const max = Math.min(asked.max, MAX_TASKS);
-  if (max <= 0 || asked.classes.length === 0) return [];
+  if (max <= 0 || asked.classes.length === 0) return NOTHING;
   await ripen(write, asked.by.now);
+  const room = await readRoom(write, asked);
+  const full = new Set([...room].filter(([, left]) => left === 0).map(([id]) => id));
+  const classes = asked.classes.filter((id) => !full.has(id));
   const changes = new JobChanges(write, asked.by);
-  const jobs = await findJobs(write, changes, asked, max);
-  if (jobs.length === 0) return [];
+  const jobs = await findJobs(write, changes, { ...asked, classes }, max);
+  if (jobs.length === 0) return { ...NOTHING, limited: [...full] };
 
+  const limited = full;
   const cameBack = await loadCameBack(write, changes, jobs, max);
   const epoch = await readEpoch(write);
   const until = asked.by.now + Math.round(asked.leaseSeconds * 1000);
@@ -26,18 +30,46 @@ export async function claimTasks(write: Write, asked: ClaimAsked): Promise<reado
   let left = max;
   for (const job of jobs) {
     if (left === 0) break;
-    const tasks = (cameBack.get(job.seq) ?? []).slice(0, left);
-    if (tasks.length < left) tasks.push(...(await takeRest(write, changes, job, left - tasks.length)));
+    const most = Math.min(left, room.get(job.class) ?? left);
+    const tasks = (cameBack.get(job.seq) ?? []).slice(0, most);
+    if (tasks.length < most) tasks.push(...(await takeRest(write, changes, job, most - tasks.length)));
     for (const task of tasks) lease(changes, job, task, { identity: asked.identity, epoch, until });
     left -= tasks.length;
+    takeRoom(room, asked, job.class, tasks.length);
+    if (room.get(job.class) === 0) limited.add(job.class);
     if (tasks.length > 0) claimed.push(claimedJob(job, tasks));
   }
   await changes.save();
-  return claimed;
+  return { jobs: claimed, limited: [...limited] };
+}
+
+const NOTHING: Claim = { jobs: [], limited: [] };
+
+/** How many more tasks may be leased, by class, where a queue has a limit. */
+async function readRoom(write: Write, { limits = [] }: ClaimAsked): Promise<Map<number, number>> {
+  const room = new Map<number, number>();
+  for (const { queue, classes, most } of limits) {
+    const found = await sql<{ open: number }>`
+      select count(*) as open from task join job on job.seq = task.job
+      where task.lease_until is not null and job.queue = ${queue}`.execute(write.db);
+    const left = Math.max(0, most - Number(found.rows[0]?.open ?? 0));
+    for (const id of classes) room.set(id, left);
+  }
+  return room;
+}
+
+function takeRoom(
+  room: Map<number, number>,
+  { limits = [] }: ClaimAsked,
+  taken: number,
+  tasks: number,
+): void {
+  const limit = limits.find(({ classes }) => classes.includes(taken));
+  for (const id of limit?.classes ?? []) room.set(id, (room.get(id) ?? 0) - tasks);
 }
 
 async function ripen(write: Write, now: number): Promise<void> {
-  await sql`update job set is_ready = 1 where n_waiting > 0 and is_ready = 0 and not_before <= ${now}`.execute(
+  await sql`update job set is_ready = 1 where n_waiting > 0 and is_ready = 0 and is_held = 0 and not_before <= ${now}`.execute(
     write.db,
   );
 }

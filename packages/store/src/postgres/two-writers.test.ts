@@ -84,7 +84,7 @@ test('what two writers do at once is what one after the other would do: one job 
         }),
       ),
     );
-    for (const job of claims.flat())
+    for (const job of claims.flatMap((one) => one.jobs))
       for (const task of job.tasks) leased.push(`${job.job}.${task.index} ${task.token.n}`);
   }
   assert.equal(leased.length, 15 * 2 * 4);

@@ -142,6 +142,7 @@ async function makeAgent({ db }: Write, { identity, name, digest }: NewAdmission
       last_seen: null,
       receipt_seq: 0,
       tasks_done: 0,
+      is_drained: 0,
     })
     .onConflict((conflict) => conflict.column('identity').doUpdateSet({ name, admission: digest }))
     .execute();

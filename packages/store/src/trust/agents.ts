@@ -8,8 +8,12 @@ import { boundedLimit, pageOf, readCursor } from '../cursors.ts';
 
 export function agentReads(
   reader: Kysely<Tables>,
-): Pick<TrustStore, 'readAgent' | 'findAgent' | 'listAgents' | 'listStopped'> {
+): Pick<TrustStore, 'readAgent' | 'findAgent' | 'listAgents' | 'listStopped' | 'listDrained'> {
   return {
+    listDrained: async () => {
+      const rows = await reader.selectFrom('agent').select('identity').where('is_drained', '=', 1).execute();
+      return rows.map((row) => row.identity);
+    },
     readAgent: async (identity) => {
       const row = await reader
         .selectFrom('agent')
@@ -53,7 +57,7 @@ export function agentReads(
 
 export function agentWrites({
   write,
-}: GroupWriter): Pick<TrustStore, 'describeAgent' | 'markSeen' | 'setAgentState'> {
+}: GroupWriter): Pick<TrustStore, 'describeAgent' | 'markSeen' | 'setAgentState' | 'drainAgent'> {
   return {
     describeAgent: (identity, description, by) =>
       write(async ({ db, audit }) => {
@@ -75,6 +79,17 @@ export function agentWrites({
         await sql`update agent set last_seen = ${now} from ${batch} where agent.identity = batch.identity`.execute(
           db,
         );
+      }),
+    drainAgent: (identity, isDrained, by) =>
+      write(async ({ db, audit }) => {
+        const done = await db
+          .updateTable('agent')
+          .set({ is_drained: isDrained ? 1 : 0 })
+          .where('identity', '=', identity)
+          .where('is_drained', '=', isDrained ? 0 : 1)
+          .executeTakeFirst();
+        if (done.numUpdatedRows === 1n)
+          audit.add(by, isDrained ? 'agent.drained' : 'agent.resumed', identity);
       }),
     setAgentState: (identity, state, reason, by) =>
       write(async ({ db, audit }) => {
@@ -110,4 +125,5 @@ const agentRecord = (row: Selectable<AgentTable>): AgentRecord => ({
   lastSeen: row.last_seen,
   receiptSeq: row.receipt_seq,
   tasksDone: row.tasks_done,
+  isDrained: row.is_drained === 1,
 });
