@@ -227,6 +227,79 @@ describe('a job on a real agent, by a server that may lie', () => {
     assert.equal(digestOf(Buffer.concat(sent.map(({ body }) => body))), receipt.stdout.digest);
   });
 
+  /** Says each line by itself, waits for each answer, and prints it. */
+  const saying = (...lines: readonly string[]): string =>
+    lines
+      .map(
+        (line) =>
+          `node -e 'require("net").connect(process.env.WRIT_JOB_API).end(process.argv[1] + "\\n").pipe(process.stdout)' '${line}'`,
+      )
+      .join('; ');
+  it('hears progress by the socket of the attempt', async () => {
+    const order = cluster.order({
+      argv: ['/bin/sh', '-c', saying('progress 0.4 half by socket')],
+    });
+    lease(order, 0, 1);
+    const progress = await server.hear('progress', (message) => message.task.job === order.order.job);
+    assert.deepEqual([progress.progress, progress.message], [400, 'half by socket']);
+    assert.equal((await ended(order, 1)).because, 'exit');
+  });
+
+  it('collects what the order lets a job name, and fails one that names what is not there', async () => {
+    const answers = join(base, 'shared', 'answers');
+    const outputs = { patterns: ['out/*'], required: false };
+    const run = async (script: string) => {
+      const order = cluster.order({ argv: ['/bin/sh', '-c', `exec >${answers}; ${script}`], outputs });
+      lease(order, 0, 1);
+      return { ...(await ended(order, 1)), answers: readFileSync(answers, 'utf8') };
+    };
+    const good = await run(
+      `mkdir out; echo a >out/a; ${saying('output out/a', 'output ../a', 'output else')}`,
+    );
+    assert.match(good.answers, /^ok\nerror job_api\.not_a_path .*\nerror job_api\.not_ordered .*\n$/);
+    assert.equal(good.because, 'exit');
+    assert.deepEqual(
+      good.outputs.map(({ path }) => path),
+      ['out/a'],
+    );
+    const missing = await run(`mkdir out; echo a >out/a; ${saying('output out/b')}`);
+    assert.equal(missing.because, 'output_missing');
+    assert.match(missing.detail, /out\/b/);
+    const linked = await run(`mkdir out; ln -s /etc/passwd out/a; ${saying('output out/a')}`);
+    assert.equal(linked.because, 'sandbox');
+    assert.deepEqual(linked.outputs, []);
+    const failed = await run(`${saying('output out/b')}; exit 3`);
+    assert.deepEqual([failed.because, failed.exit], ['exit', { code: 3 }]);
+  });
+
+  it('goes on with other jobs while one pours into its socket', async () => {
+    const flood = `for (let n = 0; n < 8; n++) { const it = require("net").connect(process.env.WRIT_JOB_API);
+      it.on("error", () => {}); const line = "{".repeat(200) + "\\nprogress 0.5 x\\n";
+      const pour = () => { while (it.write(line.repeat(100))); it.once("drain", pour); }; pour(); }`;
+    const loud = cluster.order({ argv: ['/bin/sh', '-c', `exec node -e '${flood}'`] });
+    const task = { index: 0, attempt: 1, token: token() };
+    server.lease(loud, [task]);
+    await server.hear('progress', (message) => message.task.job === loud.order.job);
+    const quiet = cluster.order({
+      argv: ['/bin/sh', '-c', 'sleep 0.1; echo fine'],
+      array: { is: 'range', from: 0, to: 9 },
+    });
+    server.lease(
+      quiet,
+      Array.from({ length: 10 }, (_, index) => ({ index, attempt: 1, token: token() })),
+    );
+    for (let index = 0; index < 10; index += 1) {
+      const receipt = await server.receipt((found) => found.job === quiet.order.job && found.index === index);
+      assert.deepEqual([receipt.because, receipt.exit], ['exit', { code: 0 }]);
+    }
+    assert.ok(!server.receipts.some(({ job }) => job === loud.order.job), 'it still pours');
+    const { pid } = agent;
+    const resident = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    assert.ok(Number(resident) < 250_000, `${resident} KiB`);
+    server.send({ is: 'cancel', how: 'kill', tasks: [{ job: loud.order.job, ...task }] });
+    assert.equal((await ended(loud, 1)).because, 'cancelled');
+  });
+
   it('fetches inputs by digest and refuses other bytes', async () => {
     const bytes = Buffer.from('#!/bin/sh\ncat data/in.txt\n');
     const input = Buffer.from('hello from an input\n');

@@ -83,16 +83,22 @@ export class Attempt {
       if (connection.reader.isEmpty || connection.isWaiting) connection.began = null;
       else if ((connection.began ??= now) + LONGEST_WAIT < now) socket.destroy();
     }
-    if (!this.#hasNews || now - this.#toldAt < TOLD_EVERY) return;
-    this.#hasNews = false;
+    if (now - this.#toldAt < TOLD_EVERY) return;
     this.#toldAt = now;
-    this.#wish.onProgress({ progress: this.#progress, message: this.#message });
+    this.#tell();
   }
 
   end(): void {
     this.#isOver = true;
     for (const socket of this.#connections.keys()) socket.destroy();
     this.#connections.clear();
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (!this.#hasNews) return;
+    this.#hasNews = false;
+    this.#wish.onProgress({ progress: this.#progress, message: this.#message });
   }
 
   #hear(socket: Socket, connection: Connection): void {

@@ -275,7 +275,7 @@ describe('the socket by which a job speaks to its agent', () => {
     await closed;
     begin(one, 'next');
     look();
-    assert.deepEqual(heard, []);
+    assert.deepEqual(heard, [['one', null, 'early']]);
   });
 
   test('takes what a job said in its last moment for nobody else', async () => {

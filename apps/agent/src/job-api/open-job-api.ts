@@ -36,18 +36,22 @@ export interface JobApiPlace {
 const LONGEST_ADDRESS = 100;
 const NOBODY: ReadonlySet<string> = new Set();
 
-/** Listens at `<folder>/<slot>.<set>`. The launcher puts that socket, and no other, before the attempt with this set. */
+/**
+ * Listens at `<folder>/<slot>.<set>`; where that cannot be, jobs run without it. The launcher puts that socket, and no other, before the attempt with this set.
+ */
 export async function openJobApi(place: JobApiPlace): Promise<JobApi> {
   await rm(place.folder, { recursive: true, force: true });
   await mkdir(place.folder, { recursive: true, mode: 0o700 });
-  const folder = openSync(place.folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  let deep: number | undefined;
   const running = new Map<string, Attempt>();
   const servers = new Map<string, Server>();
 
   /** An address has 107 bytes at most, the folder may lie deeper. */
   const addressOf = (name: string): string => {
     const path = `${place.folder}/${name}`;
-    return Buffer.byteLength(path) <= LONGEST_ADDRESS ? path : `/proc/self/fd/${folder}/${name}`;
+    if (Buffer.byteLength(path) <= LONGEST_ADDRESS) return path;
+    deep ??= openSync(place.folder, constants.O_RDONLY | constants.O_DIRECTORY);
+    return `/proc/self/fd/${deep}/${name}`;
   };
   const listen = (name: string): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -81,7 +85,7 @@ export async function openJobApi(place: JobApiPlace): Promise<JobApi> {
   const names = Array.from({ length: place.slots * place.sets }, (_, n) =>
     nameOf({ slot: Math.floor(n / place.sets), set: n % place.sets }),
   );
-  await Promise.all(names.map(listen));
+  await Promise.all(names.map((name) => listen(name).catch(place.onFault)));
   return {
     begin(door, wish) {
       const name = nameOf(door);
@@ -109,7 +113,7 @@ export async function openJobApi(place: JobApiPlace): Promise<JobApi> {
           (server) => new Promise<void>((resolve) => server.close(() => resolve())),
         ),
       );
-      closeSync(folder);
+      if (deep !== undefined) closeSync(deep);
     },
   };
 }
