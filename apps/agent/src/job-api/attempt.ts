@@ -83,7 +83,7 @@ export class Attempt {
       if (connection.reader.isEmpty || connection.isWaiting) connection.began = null;
       else if ((connection.began ??= now) + LONGEST_WAIT < now) socket.destroy();
     }
-    if (now - this.#toldAt < TOLD_EVERY) return;
+    if (!this.#hasNews || now - this.#toldAt < TOLD_EVERY) return;
     this.#toldAt = now;
     this.#tell();
   }

@@ -259,6 +259,7 @@ describe('the socket by which a job speaks to its agent', () => {
       heard.toSorted(([a], [b]) => a.localeCompare(b)),
       [
         ['next', null, 'next'],
+        ['one', null, 'x'],
         ['two', 500, 'fine'],
       ],
     );
