@@ -1,4 +1,4 @@
-import { connect, openKey, readPins, Submitter } from './client.js';
+import { connect, openKey, readPins, Submitter } from '@writ/client';
 
 const ticket = new URLSearchParams(location.search).get('ticket');
 const ask = (url, init = {}) => fetch(url, { ...init, headers: { ...init.headers, 'writ-ticket': ticket } });

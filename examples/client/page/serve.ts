@@ -1,5 +1,5 @@
 // node serve.ts: a page on this machine that orders, follows and verifies jobs, all of it in the browser.
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -30,19 +30,20 @@ export async function servePage({
   clientFile,
 }: Serving): Promise<{ url: string; http: Server }> {
   const ticket = randomBytes(32).toString('base64url');
-  const files: Record<string, readonly [type: string, file: string]> = {
+  const files = {
     '/': ['text/html; charset=utf-8', fileURLToPath(new URL('index.html', import.meta.url))],
     '/page.js': ['text/javascript', fileURLToPath(new URL('page.js', import.meta.url))],
     '/client.js': ['text/javascript', clientFile],
-  };
+  } as const;
+  const [, map = ''] =
+    /<script type="importmap">([\s\S]*?)<\/script>/.exec(readFileSync(files['/'][1], 'utf8')) ?? [];
+  // The page's own scripts and the one map in it, its own server, and nothing else.
+  const policy = `default-src 'none'; script-src 'self' 'sha256-${hash('sha256', map, 'base64')}'; connect-src 'self'`;
   const pins = JSON.stringify({ cluster: sets.cluster, sets: sets.chain.map(({ envelope }) => envelope) });
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname, search } = new URL(request.url ?? '/', 'http://page');
-    const file = files[pathname];
-    response.setHeader(
-      'content-security-policy',
-      "default-src 'none'; script-src 'self'; connect-src 'self'",
-    );
+    const file = Object.entries(files).find(([path]) => path === pathname)?.[1];
+    response.setHeader('content-security-policy', policy);
     if (file !== undefined) {
       response.setHeader('content-type', file[0]);
       response.end(readFileSync(file[1]));

@@ -3,8 +3,6 @@ import {
   check,
   type Check,
   ClusterId,
-  decodeBase64Url,
-  Ed25519Key,
   encodeBase64Url,
   Envelope,
   Id,
@@ -12,7 +10,7 @@ import {
   type Static,
   Type,
 } from '@writ/contract';
-import { type HeldSets, type Signer, signerFromSeed, walkSets } from '@writ/trust';
+import { type HeldSets, signerFromSeed, walkSets } from '@writ/trust';
 import { ClientError } from '../client-error.ts';
 import { openKey, type PersonKey } from '../open-key.ts';
 import { readPrivateFile, writePrivateFile } from './private-file.ts';
