@@ -139,7 +139,7 @@ describe('a page in Chromium', { timeout: 240_000 }, () => {
   /** The page of the example, whose requests go to the server through `change`. */
   async function openPage(
     change: (fetch: Fetch) => Fetch,
-  ): Promise<{ page: Page; end: () => Promise<void> }> {
+  ): Promise<{ page: Page; url: string; end: () => Promise<void> }> {
     const people = new PeopleFolder(join(ana.configuration, 'writ'));
     const context = await people.chooseContext();
     const sets = await people.readPins(context);
@@ -155,7 +155,7 @@ describe('a page in Chromium', { timeout: 240_000 }, () => {
       http.close();
       await reached[Symbol.asyncDispose]();
     };
-    return { page: await browser.open(url), end };
+    return { page: await browser.open(url), url, end };
   }
 
   async function runThere(page: Page, command: string, until: RegExp): Promise<string> {
@@ -174,8 +174,10 @@ describe('a page in Chromium', { timeout: 240_000 }, () => {
   }
 
   test("signs an order with the person's key, follows the job, and verifies what came out", async () => {
-    const { page, end } = await openPage((fetch) => fetch);
+    const { page, url, end } = await openPage((fetch) => fetch);
     try {
+      for (const path of ['/pins.json', '/api/v1/cluster', '/api/v1/jobs'])
+        assert.equal((await fetch(new URL(path, url))).status, 403, 'another program of this machine');
       const shown = await runThere(page, 'echo from a page', /verified|error|unverified|wrong/);
       assert.match(shown, /^from a page$/m);
       assert.match(shown, /^exit, signed by desk: verified$/m);
