@@ -14,16 +14,18 @@ export interface Refused {
 }
 
 /** Stable: jobs may compare them. */
-export type JobApiCode =
-  | 'job_api.unknown'
-  | 'job_api.bad_request'
-  | 'job_api.not_text'
-  | 'job_api.not_a_share'
-  | 'job_api.not_a_path'
-  | 'job_api.not_ordered'
-  | 'job_api.too_long'
-  | 'job_api.too_many'
-  | 'job_api.unfinished';
+export const JOB_API_CODES = [
+  'job_api.unknown',
+  'job_api.not_text',
+  'job_api.not_a_share',
+  'job_api.not_a_path',
+  'job_api.not_ordered',
+  'job_api.too_long',
+  'job_api.too_many',
+  'job_api.unfinished',
+  'job_api.bad_request',
+] as const;
+export type JobApiCode = (typeof JOB_API_CODES)[number];
 
 const LONGEST_MESSAGE = 1000;
 const LONGEST_PATH = 1024;
