@@ -1,0 +1,80 @@
+import { availableParallelism } from 'node:os';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { MUTANTS } from './mutants.ts';
+import { runSimulation, runSimulations } from './run-simulation.ts';
+import type { Total } from './told.ts';
+
+/** `npm run simulate -- [--seeds 20000] [--seed N] [--mutants]` */
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    seed: { type: 'string' },
+    mutants: { type: 'boolean', default: false },
+    processes: { type: 'string' },
+  },
+});
+const processes = Number(values.processes ?? availableParallelism());
+
+if (values.mutants) await findMutants(Number(values.seeds ?? 2_000));
+else if (values.seed !== undefined) await showSeed(Number(values.seed));
+else await runSeeds(Number(values.seeds ?? 500));
+
+async function runSeeds(most: number): Promise<void> {
+  const total = await runSimulations(most, processes);
+  console.log(sentence(total));
+  for (const failure of total.failures) {
+    console.log(`\nseed ${failure.seed}: ${failure.faults.join('; ')}`);
+    console.log(failure.trace.slice(-25).join('\n'));
+    console.log(`again, with the whole trace: npm run simulate -- --seed ${failure.seed}`);
+  }
+  if (total.failures.length > 0) process.exitCode = 1;
+}
+
+async function showSeed(seed: number): Promise<void> {
+  const total = await runSimulation({
+    programs: false,
+    from: seed,
+    to: seed,
+    step: 1,
+    mutant: null,
+    isTraced: true,
+  });
+  for (const line of total.trace) console.log(line);
+  console.log(sentence(total));
+  if (total.failures.length > 0) process.exitCode = 1;
+}
+
+async function findMutants(most: number): Promise<void> {
+  const waiting = MUTANTS.map((_, at) => at);
+  const next = async (): Promise<void> => {
+    for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
+      const total = await runSimulation({
+        programs: false,
+        from: 1,
+        to: most,
+        step: 1,
+        mutant: at,
+        isTraced: false,
+      });
+      const [found] = total.failures;
+      const name = MUTANTS[at]?.name ?? '';
+      if (!found) process.exitCode = 1;
+      console.log(
+        found
+          ? `${String(found.seed).padStart(5)}  ${name}: ${found.faults[0] ?? ''}`
+          : `  NOT FOUND in ${most} seeds: ${name}`,
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, next));
+}
+
+function sentence({ seeds, lostLease, lostAnswer, starts, stale, overlaps, failures, kinds }: Total): string {
+  const share = (count: number): string => `${((count / Math.max(1, seeds)) * 100).toFixed(0)} %`;
+  const injected = Object.entries(kinds)
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(', ');
+  return `${seeds} seeds, ${failures.length} failed; a lease really lost in ${share(lostLease)} of them, an answer in ${share(lostAnswer)}; ${starts} starts, ${stale} late results refused, ${overlaps} overlaps within the bound\ninjected: ${injected}`;
+}
