@@ -132,6 +132,37 @@ describe('renewing a leaf', () => {
     );
   });
 
+  it('does not ask again at once where this clock is so far ahead that each new leaf looks old', async () => {
+    const store = await open(newFolder());
+    const { issue, given } = openAuthority();
+    await renewLeaf({ ...parts, store, ask: issue });
+    const life = store.leaf!.notAfter - store.leaf!.notBefore;
+    const ahead = life * 0.9;
+    let passed = 0;
+    const stop = new AbortController();
+    await renewAlways(
+      {
+        ...parts,
+        store,
+        ask: issue,
+        onRenewed: () => {
+          if (given.size > 20) stop.abort();
+        },
+        random: () => 0.5,
+        clock: {
+          now: () => store.leaf!.notBefore + ahead,
+          monotonic: () => passed,
+          wait: async (milliseconds) => {
+            passed += milliseconds;
+            if (passed > life) stop.abort();
+          },
+        },
+      },
+      stop.signal,
+    );
+    assert.ok(given.size < 15, `${given.size} leaves in a leaf's life`);
+  });
+
   it('goes on by itself', async () => {
     const store = await open(newFolder());
     const { issue, given } = openAuthority();

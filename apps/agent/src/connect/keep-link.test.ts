@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { after, before, describe, it } from 'node:test';
 import { setRef } from '@writ/trust';
 import { createTlsKey, dialLink } from '@writ/trust/certificates';
@@ -11,6 +12,7 @@ import { systemClock } from '../system-clock.ts';
 import { backOff, keepLink } from './keep-link.ts';
 import { readLines } from './line-reader.ts';
 import { openLink } from './link.ts';
+import type { Link } from './link.ts';
 import { listenForServer } from './listen.ts';
 
 let cluster: PaperCluster;
@@ -219,5 +221,38 @@ describe('lines of a link', () => {
       },
       { code: 'link.malformed' },
     );
+  });
+
+  it('is made anew when nothing comes any more and nobody says so', async () => {
+    const stop = new AbortController();
+    let passed = 0;
+    let opened = 0;
+    const keeper = keepLink({
+      dial: () => Promise.resolve({} as TLSSocket),
+      open: () => {
+        opened += 1;
+        if (opened === 2) stop.abort();
+        const over = Promise.withResolvers<Error | undefined>();
+        return { over: over.promise, close: over.resolve } as unknown as Link;
+      },
+      silenceMs: 60_000,
+      onOpen: () => undefined,
+      onMessage: () => undefined,
+      onOver: (reason) => assert.match(String(reason), /60 seconds/),
+      clock: {
+        now: () => passed,
+        monotonic: () => passed,
+        wait: async (milliseconds) => {
+          passed += milliseconds;
+        },
+      },
+      random: () => 0,
+      log: () => undefined,
+    });
+    const over = keeper.dialAlways(stop.signal);
+    await eventually(() => opened === 2);
+    keeper.link?.close();
+    assert.ok(passed >= 60_000);
+    await Promise.race([over, Promise.resolve()]);
   });
 });
