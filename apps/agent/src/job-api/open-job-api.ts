@@ -34,7 +34,7 @@ export interface JobApiPlace {
 }
 
 const LONGEST_ADDRESS = 100;
-const NOBODY: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Listens at `<folder>/<slot>.<set>`; where that cannot be, jobs run without it. The launcher puts that socket, and no other, before the attempt with this set.
@@ -43,7 +43,9 @@ export async function openJobApi(place: JobApiPlace): Promise<JobApi> {
   await rm(place.folder, { recursive: true, force: true });
   await mkdir(place.folder, { recursive: true, mode: 0o700 });
   let deep: number | undefined;
-  const running = new Map<string, Attempt>();
+  const wishes = new Map<string, AttemptWish>();
+  /** Those that have said something, or tried to: most jobs never do. */
+  const speaking = new Map<string, Attempt>();
   const servers = new Map<string, Server>();
 
   /** An address has 107 bytes at most, the folder may lie deeper. */
@@ -66,21 +68,32 @@ export async function openJobApi(place: JobApiPlace): Promise<JobApi> {
     });
   const meet = (name: string, socket: Socket): void => {
     socket.on('error', () => {});
-    const attempt = running.get(name);
+    const attempt = attemptAt(name);
     if (!attempt) return void socket.destroy();
     if (attempt.admit(socket, place.monotonic())) return;
     socket.destroy();
     shut(name);
+  };
+  const attemptAt = (name: string): Attempt | undefined => {
+    const wish = wishes.get(name);
+    if (!wish) return undefined;
+    const attempt = speaking.get(name) ?? new Attempt(wish, place.monotonic());
+    speaking.set(name, attempt);
+    return attempt;
   };
   /** Turning away costs more than not being there; the attempt's own listener comes back with the next one. */
   const shut = (name: string): void => {
     servers.get(name)?.close();
     servers.delete(name);
   };
-  const settle = async (name: string): Promise<void> => {
-    await turn();
-    if (!servers.has(name)) await listen(name).catch(place.onFault);
+  const leave = (name: string): Attempt | undefined => {
+    const attempt = speaking.get(name);
+    wishes.delete(name);
+    speaking.delete(name);
+    attempt?.end();
+    return attempt;
   };
+  const turn = turns();
 
   const names = Array.from({ length: place.slots * place.sets }, (_, n) =>
     nameOf({ slot: Math.floor(n / place.sets), set: n % place.sets }),
@@ -89,24 +102,22 @@ export async function openJobApi(place: JobApiPlace): Promise<JobApi> {
   return {
     begin(door, wish) {
       const name = nameOf(door);
-      running.get(name)?.end();
-      running.set(name, new Attempt(wish, place.monotonic()));
+      leave(name);
+      wishes.set(name, wish);
     },
     end(door) {
       const name = nameOf(door);
-      const attempt = running.get(name);
-      running.delete(name);
-      attempt?.end();
-      return { named: attempt?.named ?? NOBODY, quiet: settle(name) };
+      const named = leave(name)?.named ?? NONE;
+      if (servers.has(name)) return { named, quiet: turn() };
+      return { named, quiet: turn().then(() => listen(name).catch(place.onFault)) };
     },
     look() {
-      if (running.size === 0) return;
+      if (speaking.size === 0) return;
       const now = place.monotonic();
-      for (const attempt of running.values()) attempt.look(now);
+      for (const attempt of speaking.values()) attempt.look(now);
     },
     async close() {
-      for (const attempt of running.values()) attempt.end();
-      running.clear();
+      for (const name of names) leave(name);
       await Promise.all(
         Array.from(
           servers.values(),
@@ -123,7 +134,15 @@ const nameOf = ({ slot, set }: Door): string => `${slot}.${set}`;
 /**
  * One whole look at every socket: the first callback ends the turn in which the end was heard, the second comes after the
  * next look, in which every connection that was made before is accepted and, because the door is nobody's, turned away.
+ * Ends that are heard in one turn wait together.
  */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+function turns(): () => Promise<void> {
+  let next: Promise<void> | undefined;
+  return () =>
+    (next ??= new Promise((resolve) =>
+      setImmediate(() => {
+        next = undefined;
+        setImmediate(resolve);
+      }),
+    ));
 }
