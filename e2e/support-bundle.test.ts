@@ -137,7 +137,7 @@ function plantInLogs(invite: string): void {
 }
 
 describe('writ support-bundle', { timeout: 240_000 }, () => {
-  test('writes one private file that holds what a helper needs, and none of the secrets planted here', async () => {
+  test('writes one private file that holds what somebody needs who helps, and none of the secrets planted here', async () => {
     const file = join(root, 'a.tar.gz');
     const token = plant('a token in the environment', 'canary-of-the-environment');
     const said = await ana.must(['support-bundle', '--dir', state, '--file', file, '--json'], {
