@@ -5,7 +5,7 @@ import type { HeldLeaf } from './certificate/tls-store.ts';
 import type { Clock } from './clock.ts';
 import { reachServer } from './reach-server.ts';
 
-const leaf = { own: {}, notAfter: 1_000 } as HeldLeaf;
+const leaf = { own: {}, notBefore: -1_000, notAfter: 1_000 } as HeldLeaf;
 const socket = {} as TLSSocket;
 /** All waits are over at once. */
 const hurried: Clock = { now: () => 0, monotonic: () => 0, wait: () => Promise.resolve() };
@@ -43,6 +43,17 @@ it('gives up an enrolment that stops in the middle', async () => {
   const tried: string[] = [];
   assert.equal(await reach(hurried, tried).currentLeaf(new AbortController().signal), leaf);
   assert.deepEqual(tried, ['enrol silent', 'enrol alive']);
+});
+
+it('asks for another certificate when the one that it has begins later, or has ended', async () => {
+  for (const held of [
+    { ...leaf, notBefore: 1 },
+    { ...leaf, notAfter: 0 },
+  ]) {
+    const tried: string[] = [];
+    assert.equal(await reach(hurried, tried, held).currentLeaf(new AbortController().signal), leaf);
+    assert.deepEqual(tried, ['enrol silent', 'enrol alive']);
+  }
 });
 
 it('stops at once when the agent stops', async () => {

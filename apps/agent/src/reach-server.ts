@@ -52,7 +52,8 @@ export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, 
 
   async function currentLeaf(signal: AbortSignal): Promise<HeldLeaf> {
     const leaf = heldLeaf();
-    if (leaf && leaf.notAfter > clock.now()) return leaf;
+    // One from a server whose clock was ahead is of no use either.
+    if (leaf && leaf.notBefore <= clock.now() && leaf.notAfter > clock.now()) return leaf;
     let failure: unknown;
     for (const server of servers) {
       try {
