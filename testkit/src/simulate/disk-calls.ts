@@ -120,7 +120,7 @@ export const rename = (from: string, to: string): Promise<void> =>
   });
 export const rm = (path: string): Promise<void> => unlessOver(() => here().disk.remove(path));
 export const stat = async (path: string): Promise<{ size: number }> => statSync(path);
-export const lstat = stat;
+export const lstat = async (path: string): Promise<{ size: number }> => statSync(path);
 export const chmod = async (): Promise<void> => void here();
 export async function copyFile(from: string, to: string): Promise<void> {
   here().disk.open(to, 'write').append(readOf(from));

@@ -11,6 +11,8 @@ if (told.programs) {
   await import('../../../apps/server/src/compose.ts');
   await import('../../../apps/agent/src/compose.ts');
   await import('../../../apps/agent/src/join/compose.ts');
+  // The server loads it when it issues the first certificate.
+  await import('@writ/trust/authority');
   process.send?.({ ...totalOf([]), files: [...loadedFiles].toSorted() } satisfies Total);
   process.exit();
 }
