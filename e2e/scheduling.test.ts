@@ -1,5 +1,8 @@
 // needs: bubblewrap
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readAll } from '@writ/client';
@@ -11,8 +14,8 @@ describe('whose turn it is', { timeout: 180_000 }, () => {
   before(async () => {
     cluster = await startCluster({
       agents: [
-        { name: 'one', slots: 2 },
-        { name: 'two', slots: 1, labels: ['gpu'] },
+        { name: 'one', slots: 2, counters: ['licence'] },
+        { name: 'two', slots: 1, labels: ['gpu'], counters: ['licence'] },
       ],
     });
   });
@@ -141,6 +144,76 @@ describe('whose turn it is', { timeout: 180_000 }, () => {
     assert.match(await writ('agent', 'list'), /two\tdrained/);
     await writ('agent', 'resume', 'two');
     assert.equal((await ended(waiting)).state, 'succeeded');
+  });
+
+  test('what tasks share is taken from what the machine has: slots stay free, and another agent is not kept waiting', async () => {
+    const job = await submit('--counter', 'licence', '--array', '0-5', '--', 'sleep', '0.5');
+    await ended(job);
+    const tasks = await tasksOf(job);
+    assert.deepEqual(new Set(tasks.map(({ agent }) => agent)), new Set(['one', 'two']));
+    for (const name of ['one', 'two']) {
+      const runs = tasks
+        .filter(({ agent }) => agent === name)
+        .map(({ started, ended: end }) => [Date.parse(started ?? ''), Date.parse(end ?? '')] as const)
+        .toSorted(([one], [other]) => one - other);
+      for (const [n, [start]] of runs.entries())
+        assert.ok(n === 0 || start >= (runs[n - 1]?.[1] ?? 0), `${name}: ${JSON.stringify(runs)}`);
+    }
+  });
+
+  test('more than any machine has is waited for and not tried, and why says so', async () => {
+    for (const asked of [
+      ['--counter', 'licence=2'],
+      ['--memory', '99T'],
+      ['--cpus', '1024'],
+    ]) {
+      const job = await submit(...asked, '--', 'true');
+      const said = await why(job);
+      assert.equal(said.waitsFor, 'no_agent', asked.join(' '));
+      assert.deepEqual(new Set(said.agents.map(({ because }) => because)), new Set(['machine.resources']));
+      assert.match(said.starts, /--counter/);
+      await writ('cancel', job, '--yes');
+    }
+  });
+
+  test('of several variants an agent takes the first that fits its system, and fetches its inputs only', async () => {
+    const folder = join(cluster.folder, 'variants');
+    mkdirSync(folder);
+    const texts: Record<string, string> = { mac: 'for darwin', mine: 'for linux', any: 'for any' };
+    for (const [name, text] of Object.entries(texts)) writeFileSync(join(folder, name), text);
+    writeFileSync(
+      join(folder, 'variants.json'),
+      JSON.stringify([
+        { os: 'darwin', command: ['cat', 'mac'], in: ['mac'] },
+        { os: 'linux', command: ['sh', '-c', 'cat mine; echo " $HOW"'], in: ['mine'], env: { HOW: 'well' } },
+        { command: ['cat', 'any'], in: ['any'] },
+      ]),
+    );
+    const run = await cluster.person.must(['run', ...onlyOnTwo, '--variants', 'variants.json'], {
+      cwd: folder,
+    });
+    assert.equal(run, 'for linux well\n');
+    const blobs = readdirSync(join(cluster.agent('two').folder, 'agent', 'cache'), { recursive: true }).map(
+      String,
+    );
+    const has = (text: string): boolean => {
+      const hex = createHash('sha256').update(text).digest('hex');
+      return blobs.some((path) => path.replaceAll('/', '').includes(hex));
+    };
+    assert.deepEqual(Object.values(texts).filter(has), ['for linux']);
+    for (const [text, why] of [
+      ['{', 'not JSON'],
+      ['[]', 'fewer'],
+      ['[{"os":"amiga","command":["true"]}]', 'os'],
+    ] as const) {
+      writeFileSync(join(folder, 'bad.json'), text);
+      const bad = await cluster.person.writ(['submit', '--variants', 'bad.json'], { cwd: folder });
+      assert.match(bad.stderr, /usage\.option/, why);
+    }
+    const both = await cluster.person.writ(['submit', '--variants', 'variants.json', '--', 'true'], {
+      cwd: folder,
+    });
+    assert.match(both.stderr, /usage\.argument/);
   });
 
   test('why a job waits is said for each agent, with what would start it', async () => {

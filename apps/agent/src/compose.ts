@@ -50,6 +50,7 @@ import { openReplay } from './replay/open-replay.ts';
 import { openReporting } from './report-job.ts';
 import { openSigners } from './signers/held-signers.ts';
 import { openWithdrawals } from './signers/withdrawals.ts';
+import { openShares } from './shares.ts';
 import { openSlotQueue } from './slot-queue.ts';
 import { placesOf, readAdmission, readIdentity } from './state-folder.ts';
 import { systemClock } from './system-clock.ts';
@@ -187,6 +188,9 @@ export async function compose(given: Given): Promise<RunningAgent> {
     os: machine.os,
     arch: machine.arch,
     host: machine.host,
+    cores: machine.cores,
+    memoryBytes: machine.memoryBytes,
+    counters: machineFile.counters ?? [],
     admitted,
     profiles: offers
       .toSorted((a, b) => strictness.indexOf(a.profile) - strictness.indexOf(b.profile))
@@ -209,6 +213,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       node: process.version,
       machine,
       slots,
+      counters: facts.counters,
       megaflops,
       offers,
       labels: machineFile.labels,
@@ -304,8 +309,11 @@ export async function compose(given: Given): Promise<RunningAgent> {
     job.running.holdBack(quiet);
   };
 
+  const shares = openShares(facts);
   const queue = openSlotQueue<LeasedJob>({
     slots: Math.max(1, slots),
+    kind: (job) => job.task.order,
+    reserve: (job) => shares.reserve(job.verified.order.limits),
     depth: (job) =>
       (pace.get(job.task.order) ?? Number.POSITIVE_INFINITY) < QUICK ? isolation.runsPerSlot : 1,
     run: async (job, slot, free) => {

@@ -1,4 +1,4 @@
-import type { Envelope, Label } from '@writ/contract';
+import type { Counter, Envelope, Label } from '@writ/contract';
 import { makeDescription } from '@writ/trust';
 import type { Signer } from '@writ/trust';
 import manifest from '../package.json' with { type: 'json' };
@@ -14,6 +14,7 @@ export interface Described {
   readonly node: string;
   readonly machine: MachineMeasured;
   readonly slots: number;
+  readonly counters: readonly Counter[];
   readonly megaflops: number;
   readonly offers: readonly ProfileMeasured[];
   readonly labels: readonly Label[];
@@ -36,6 +37,7 @@ export function describe(given: Described): Envelope {
       cores: machine.cores,
       memoryBytes: machine.memoryBytes,
       slots: given.slots,
+      counters: [...given.counters],
       megaflops: given.megaflops,
       profiles: given.offers.map(({ profile, memory, network, walls }) => ({
         profile,

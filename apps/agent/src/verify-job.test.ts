@@ -60,6 +60,9 @@ function makeScene(given: Parameters<PaperCluster['order']>[0] = {}): Scene {
         os: 'linux',
         arch: 'x64',
         host: 'lab-1',
+        cores: 4,
+        memoryBytes: 8 * 2 ** 30,
+        counters: [],
         admitted,
         profiles: [
           { profile: 'strict', network: false },

@@ -18,10 +18,10 @@ export interface Seat {
   describe(facts: MachineFacts, slots: number, megaflops: number): void;
   /** The agent can take so many more. */
   giveCredits(more: number): void;
-  /** What it holds already when it connects. */
-  hold(tasks: number): void;
-  /** So many of its tasks are no longer its own. */
-  letGo(tasks: number): void;
+  /** A task that it holds already when it connects, by its class. */
+  hold(classId: number | undefined): void;
+  /** Tasks that are no longer its own, by their classes. */
+  letGo(classIds: readonly (number | undefined)[]): void;
   /** It refused a task of this job for a reason about itself: not again, or not for so long. */
   exclude(job: string, milliseconds?: number): void;
   /** It let a lease lapse: it gets nothing until it is heard again. */

@@ -8,6 +8,9 @@ export const factsOf = (said: Description, admitted: Admitted): MachineFacts => 
   os: said.os,
   arch: said.arch,
   host: said.host,
+  cores: said.cores,
+  memoryBytes: said.memoryBytes,
+  counters: said.counters,
   admitted,
   profiles: said.profiles.toSorted(
     (one, other) => STRICTNESS.indexOf(one.profile) - STRICTNESS.indexOf(other.profile),

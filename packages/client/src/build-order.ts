@@ -1,18 +1,36 @@
 import {
   BOUNDS,
+  type Counter,
   DEFAULTS,
   type Inputs,
   type Order,
   orderCheck,
   type SetRef,
   taskCount,
+  type Variant,
 } from '@writ/contract';
 import { ClientError } from './client-error.ts';
+
+/** One of several ways to do the same. */
+export interface VariantWish {
+  /** As Node names it: `linux`, `darwin`, `win32`. Any. */
+  readonly os?: Variant['platform']['os'] | undefined;
+  /** As Node names it: `x64`, `arm64`. Any. */
+  readonly arch?: Variant['platform']['arch'] | undefined;
+  /** The command, word by word. */
+  readonly argv: readonly string[];
+  /** As those of {@link OrderWish}. */
+  readonly variables?: readonly { readonly name: string; readonly value: string }[] | undefined;
+  /** As those of {@link OrderWish}. */
+  readonly inputs?: Inputs | undefined;
+}
 
 /** What a person asks for. What is left out takes the program's defaults: nothing comes from a server. */
 export interface OrderWish {
   /** The command, word by word: no shell reads it. */
-  readonly argv: readonly string[];
+  readonly argv?: readonly string[] | undefined;
+  /** Instead of `argv`, `variables` and `inputs`: each agent takes the first that fits its system, and fetches its inputs only. */
+  readonly variants?: readonly VariantWish[] | undefined;
   /** Besides `WRIT_…`, PATH, HOME, LANG and TMPDIR nothing else is set. */
   readonly variables?: readonly { readonly name: string; readonly value: string }[] | undefined;
   /** Files by path, digest and size: `collectInputs` of `@writ/client/node` makes them. None. */
@@ -43,6 +61,10 @@ export interface OrderWish {
   readonly timeSeconds?: number | undefined;
   /** 1 GiB. */
   readonly memoryBytes?: number | undefined;
+  /** Whole cores; more are not given. */
+  readonly cpus?: number | undefined;
+  /** What a task takes of what machines' owners count. */
+  readonly counters?: readonly Counter[] | undefined;
   /** Processes and threads at once. 256. */
   readonly pids?: number | undefined;
   /** What the job may write. 256 MiB. */
@@ -89,23 +111,13 @@ export function buildOrder(wish: OrderWish, by: OrderedBy): Order {
     project: wish.project ?? DEFAULTS.project,
     runs: {
       is: 'command',
-      variants: [
-        {
-          platform: { os: null, arch: null },
-          command: {
-            argv: [...wish.argv],
-            variables: (wish.variables ?? []).map(({ name, value }) => ({ name, value })),
-            inputs: wish.inputs ?? { is: 'list', files: [] },
-            secrets: [],
-          },
-        },
-      ],
+      variants: variantsOf(wish).map(variantOf),
     },
     outputs: { patterns: [...(wish.outputs ?? [])], required: wish.outputsRequired ?? false },
     limits: {
       timeSeconds: wish.timeSeconds ?? DEFAULTS.timeLimitSeconds,
       cpuSeconds: null,
-      cpus: null,
+      cpus: wish.cpus ?? null,
       memoryBytes: wish.memoryBytes ?? DEFAULTS.memoryBytes,
       pids: wish.pids ?? DEFAULTS.pids,
       diskBytes: wish.diskBytes ?? DEFAULTS.diskBytes,
@@ -113,6 +125,7 @@ export function buildOrder(wish: OrderWish, by: OrderedBy): Order {
       logBytes: DEFAULTS.logBytes,
       logRate: null,
       cancelGraceSeconds: DEFAULTS.cancelGraceSeconds,
+      counters: (wish.counters ?? []).map(({ name, amount }) => ({ name, amount })),
     },
     profile: wish.profile ?? DEFAULTS.profile,
     network: wish.network ?? false,
@@ -141,6 +154,22 @@ export function buildOrder(wish: OrderWish, by: OrderedBy): Order {
   return order;
 }
 
+function variantsOf({ argv, variants, variables, inputs }: OrderWish): readonly VariantWish[] {
+  if ((argv === undefined) === (variants === undefined))
+    throw invalid('/runs', 'a command or variants are wanted, and not both');
+  return variants ?? [{ argv: argv ?? [], variables, inputs }];
+}
+
+const variantOf = ({ os, arch, argv, variables, inputs }: VariantWish): Variant => ({
+  platform: { os: os ?? null, arch: arch ?? null },
+  command: {
+    argv: [...argv],
+    variables: (variables ?? []).map(({ name, value }) => ({ name, value })),
+    inputs: inputs ?? { is: 'list', files: [] },
+    secrets: [],
+  },
+});
+
 function refuseWhatAgentsRefuse(order: Order, wish: OrderWish): void {
   const tasks = taskCount(order.array);
   if (tasks < 1 || tasks > BOUNDS.arraySize) {
@@ -149,12 +178,15 @@ function refuseWhatAgentsRefuse(order: Order, wish: OrderWish): void {
   if (order.notAfter - order.issued > BOUNDS.orderSeconds * 1000) {
     throw invalid('/notAfter', 'an order may be startable for 31 days at most');
   }
-  const names = (wish.variables ?? []).map(({ name }) => name);
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) throw invalid('/variables', `the variable ${twice} is given twice`);
-  const reserved = names.find((name) => name.startsWith('WRIT_'));
-  if (reserved !== undefined)
-    throw invalid('/variables', `${reserved}: names that begin with WRIT_ are the agent's`);
+  for (const [at, { variables = [] }] of variantsOf(wish).entries()) {
+    const names = variables.map(({ name }) => name);
+    const pointer = `/runs/variants/${at}/command/variables`;
+    const twice = names.find((name, n) => names.indexOf(name) !== n);
+    if (twice !== undefined) throw invalid(pointer, `the variable ${twice} is given twice`);
+    const reserved = names.find((name) => name.startsWith('WRIT_'));
+    if (reserved !== undefined)
+      throw invalid(pointer, `${reserved}: names that begin with WRIT_ are the agent's`);
+  }
   const bytes = new TextEncoder().encode(JSON.stringify(order)).length;
   if (bytes > BOUNDS.orderBytes) {
     throw invalid(

@@ -16,6 +16,7 @@ export * from './verify-results.ts';
 
 // What the signatures above are about.
 export type {
+  Counter,
   Admission,
   AgentView,
   API_CODES,
@@ -45,6 +46,7 @@ export type {
   TokenMade,
   TokenView,
   TrustView,
+  Variant,
   WhyView,
 } from '@writ/contract';
 export type { Admitted, FillRandom, HeldSet, HeldSets, OpenedOrder, Signer } from '@writ/trust';

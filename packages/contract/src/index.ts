@@ -16,6 +16,7 @@ export * from './payload-text.ts';
 export * from './shape.ts';
 export * from './signed/admission.ts';
 export * from './signed/bundle.ts';
+export * from './signed/counter.ts';
 export * from './signed/definition.ts';
 export * from './signed/envelope.ts';
 export * from './signed/order.ts';

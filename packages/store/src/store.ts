@@ -412,6 +412,11 @@ export interface ClaimAsked {
   /** Ids of jobs that this agent is not to get. */
   readonly excluded?: readonly string[];
   readonly limits?: readonly QueueLimit[];
+  /** What the agent has left, by dimension, and what a task of each class takes of each. */
+  readonly capacity?: {
+    readonly free: readonly number[];
+    readonly needs: ReadonlyMap<number, readonly number[]>;
+  };
   readonly by: By;
 }
 /** How many tasks of a queue may be leased at a time, and which classes are of it. */
@@ -422,11 +427,12 @@ export interface QueueLimit {
 }
 export interface Claim {
   readonly jobs: readonly ClaimedJob[];
-  /** Classes of queues whose limit is reached: they may have more. */
+  /** Classes that a queue's limit or the agent's capacity keeps back: they may have more. */
   readonly limited: readonly number[];
 }
 export interface ClaimedJob {
   readonly job: string;
+  readonly class: number;
   readonly order: string;
   readonly tasks: readonly { readonly index: number; readonly attempt: number; readonly token: Token }[];
 }

@@ -81,6 +81,7 @@ const description = {
   cores: 2,
   memoryBytes: 1,
   slots: 2,
+  counters: [{ name: 'licence', amount: 1 }],
   megaflops: 1,
   profiles: [{ profile: 'strict', memory: 'cgroup', network: false, probes: [{ name: 'a', is: 'denied' }] }],
   labels: [{ name: 'gpu', value: '' }],

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
-import type { Label, Profile } from '@writ/contract';
+import { check, Counters } from '@writ/contract';
+import type { Counter, Label, Profile } from '@writ/contract';
 import { AgentError } from '../agent-error.ts';
 import { readIfThere, writePrivateFile } from '../private-file.ts';
 
@@ -22,6 +23,8 @@ export interface MachineFile {
   /** Whose orders run: everyone in the signer set. */
   readonly policy: 'everyone';
   readonly cacheBytes: number;
+  /** What jobs share: an order takes some of it for as long as it runs. */
+  readonly counters?: readonly Counter[];
   /** Digest of the machine id at the time of the join: a copy of this folder elsewhere does not start. */
   readonly machineId: string | null;
 }
@@ -87,6 +90,7 @@ function faultsOf(value: unknown): string[] {
     network: (field) => field === 'asked' || field === 'never',
     labels: (field) => Array.isArray(field) && field.every(isLabel),
     policy: (field) => field === 'everyone',
+    counters: (field) => field === undefined || isCounters(field),
     cacheBytes: (field) => isWhole(field, 0, Number.MAX_SAFE_INTEGER),
     machineId: (field) => field === null || (isText(field) && field.startsWith('sha256:')),
   };
@@ -98,6 +102,10 @@ function faultsOf(value: unknown): string[] {
     .map((name) => `“${name}” is not a field of it`);
   return [...known, ...unknown];
 }
+
+const countersCheck = check(Counters);
+const isCounters = (value: unknown): boolean =>
+  countersCheck.is(value) && new Set(value.map(({ name }) => name)).size === value.length;
 
 const isWhole = (value: unknown, least: number, most: number): boolean =>
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;

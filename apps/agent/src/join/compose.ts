@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Admission, Envelope, Label, Profile } from '@writ/contract';
+import type { Counter, Admission, Envelope, Label, Profile } from '@writ/contract';
 import {
   inviteSigner,
   judgeAdmission,
@@ -43,6 +43,7 @@ export interface JoinWish {
   /** The agent's folder. */
   readonly folder: string;
   readonly slots?: number;
+  readonly counters?: readonly Counter[];
   readonly profiles?: readonly Profile[];
   readonly network?: MachineFile['network'];
   readonly labels?: readonly Label[];
@@ -140,6 +141,7 @@ export async function joinOver(line: Enrolment, wish: Omit<JoinWish, 'signal'>):
         cluster: sets.cluster,
         servers: invite.addresses,
         machineId: machine.machineId,
+        counters: wish.counters ?? [],
         ...(wish.slots === undefined ? {} : { slots: wish.slots }),
         ...(wish.profiles === undefined ? {} : { profiles: wish.profiles }),
         ...(wish.network === undefined ? {} : { network: wish.network }),
@@ -170,7 +172,7 @@ export interface PrepareWish {
   readonly by: { readonly person: string; readonly signer: Signer };
   readonly labels: readonly Label[];
   readonly queues: readonly string[];
-  readonly machine?: Partial<Pick<MachineFile, 'slots' | 'profiles' | 'network' | 'listen'>>;
+  readonly machine?: Partial<Pick<MachineFile, 'slots' | 'counters' | 'profiles' | 'network' | 'listen'>>;
   readonly now: number;
   readonly random: FillRandom;
 }

@@ -213,6 +213,11 @@ export const REFUSALS: Record<RefusalCode, Explanation> = {
     why: 'It was admitted for others.',
     next: 'Name another --queue, or admit the machine for it.',
   },
+  'machine.resources': {
+    what: 'The machine does not have what the order takes.',
+    why: 'It has fewer cores, less memory, or less of what its owner counts.',
+    next: 'Ask for less (--cpus, --memory, --counter), or see what agents have: writ agent list.',
+  },
   'agent.rejoined': {
     what: 'The machine has joined anew since.',
     why: 'The order names the identity it had before.',

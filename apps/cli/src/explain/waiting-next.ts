@@ -6,6 +6,8 @@ export const REFUSAL_NEXT: Readonly<Record<string, string>> = {
   'machine.excluded': 'An agent joins that it does not exclude: writ invite.',
   'machine.fact': 'An agent joins on such a machine: writ invite.',
   'machine.platform': 'An agent joins on a system that it has a variant for: writ invite.',
+  'machine.resources':
+    'An agent joins on a larger machine, or one whose owner counts it: writ join … --counter NAME=NUMBER.',
   'machine.profile': 'An agent joins that offers this isolation: bubblewrap is to be installed there.',
   'machine.network':
     "The owner of a machine lets jobs use the network: “network”: “asked” in the agent's machine.json.",

@@ -1,5 +1,13 @@
-import { allOf, buildOrder, findAgent, submitJob, verifyAdmissions } from '@writ/client';
-import { collectInputs, uploadFiles } from '@writ/client/node';
+import {
+  allOf,
+  buildOrder,
+  findAgent,
+  type OrderWish,
+  submitJob,
+  type VariantWish,
+  verifyAdmissions,
+} from '@writ/client';
+import { collectInputs, type InputSource, uploadFiles } from '@writ/client/node';
 import { DEFAULTS, type Envelope, type JobView } from '@writ/contract';
 import { type HeldSets, newId, type OpenedOrder, openOrder, setRef, signOrder } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
@@ -24,7 +32,7 @@ export async function orderJob(
   signal: AbortSignal,
 ): Promise<OrderedJob> {
   const { client, people, context } = session;
-  const collected = await collectInputs(surroundings.cwd, wish.inputs);
+  const collected = await collectAll(surroundings.cwd, wish);
   const key = await session.key();
   const agents = await resolveAgents(session, wish);
   if (collected.sources.length > 0) {
@@ -44,7 +52,7 @@ export async function orderJob(
       );
   }
   const order = buildOrder(
-    { ...wish.order, inputs: collected.inputs, agents },
+    { ...wish.order, ...collected.wish, agents },
     {
       cluster: session.sets.cluster,
       set: setRef(session.sets.newest),
@@ -71,6 +79,32 @@ export async function orderJob(
     },
   );
   return { view, envelope, order: openOrder(envelope, session.sets) };
+}
+
+/** Of several variants each has its own inputs beside those of all; bytes that they share are sent once. */
+async function collectAll(
+  cwd: string,
+  { inputs, variants, order }: JobWish,
+): Promise<{ readonly wish: Pick<OrderWish, 'inputs' | 'variants'>; readonly sources: InputSource[] }> {
+  if (variants === null) {
+    const collected = await collectInputs(cwd, inputs);
+    return { wish: { inputs: collected.inputs }, sources: collected.sources };
+  }
+  const sources = new Map<string, InputSource>();
+  const wishes: VariantWish[] = [];
+  for (const { os, arch, command, in: own = [], env = {} } of variants) {
+    const collected = await collectInputs(cwd, [...inputs, ...own]);
+    for (const source of collected.sources) sources.set(source.digest, source);
+    const set = Object.entries(env).map(([name, value]) => ({ name, value }));
+    wishes.push({
+      os,
+      arch,
+      argv: command,
+      variables: [...(order.variables ?? []), ...set],
+      inputs: collected.inputs,
+    });
+  }
+  return { wish: { variants: wishes, inputs: undefined }, sources: [...sources.values()] };
 }
 
 /** Names become identity keys through verified admissions; the server only hints which agent is free. */

@@ -3,7 +3,9 @@ import path from 'node:path';
 import type { OrderWish, Steering } from '@writ/client';
 import { CliError } from '../cli-error.ts';
 import type { Call, Options } from '../command-spec.ts';
+import { readVariants, type VariantFile } from './read-variants.ts';
 import { isName } from '../read/is-name.ts';
+import { readCounter } from '../read/read-counter.ts';
 import { readPriority } from '../read/read-priority.ts';
 import { isGiven, listOption, textOption } from '../read/read-options.ts';
 import { whyUnread } from '../read/why-unread.ts';
@@ -12,6 +14,8 @@ import { parseBytes, parseSeconds, parseWhole } from '../show/quantities.ts';
 export interface JobWish {
   readonly order: OrderWish;
   readonly inputs: readonly string[];
+  /** Each with inputs of its own beside those of all; null: one command for every machine. */
+  readonly variants: readonly VariantFile[] | null;
   readonly agents: readonly string[];
   readonly isOnce: boolean;
   readonly steering: Steering;
@@ -26,7 +30,14 @@ const LEAST_DISK = 64 * 2 ** 10;
 export async function readWish(call: Call, notAfterSeconds: number): Promise<JobWish> {
   const { options } = call;
   const argv = [...call.args, ...call.rest];
-  if (argv.length === 0)
+  const variants = await readVariants(call, textOption(options, 'variants'));
+  if (variants !== null && argv.length > 0)
+    throw new CliError(
+      'usage.argument',
+      'A command and --variants contradict each other: each variant has its own command.',
+      'writ submit --variants FILE',
+    );
+  if (variants === null && argv.length === 0)
     throw new CliError('usage.argument', 'The command to run is missing.', 'writ run -- uname -a');
   if (argv[0] === '')
     throw new CliError(
@@ -51,13 +62,14 @@ export async function readWish(call: Call, notAfterSeconds: number): Promise<Job
   return {
     inputs: listOption(options, 'in').map(readInput),
     agents,
+    variants,
     isOnce,
     steering: {
       priority: number('priority', readPriority),
       isHeld: isGiven(options, 'hold') ? true : undefined,
     },
     order: {
-      argv,
+      argv: variants === null ? argv : undefined,
       variables: listOption(options, 'env').map(readVariable),
       outputs: listOption(options, 'out').map(readPattern),
       outputsRequired: isGiven(options, 'outRequired'),
@@ -69,6 +81,8 @@ export async function readWish(call: Call, notAfterSeconds: number): Promise<Job
       profile: readProfile(options),
       network: isGiven(options, 'network'),
       timeSeconds: number('timeout', (text, option) => parseSeconds(text, option, MOST_DAYS)),
+      cpus: number('cpus', (text, option) => parseWhole(text, option, 1, 1024)),
+      counters: listOption(options, 'counter').map((text) => readCounter(text, '--counter')),
       memoryBytes: number('memory', (text, option) => parseBytes(text, option, LEAST_MEMORY)),
       pids: number('pids', (text, option) => parseWhole(text, option, 1, 1_000_000)),
       diskBytes: number('disk', (text, option) => parseBytes(text, option, LEAST_DISK)),

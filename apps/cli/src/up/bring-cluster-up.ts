@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readMachineFile } from '@writ/agent/machine-file';
 import { readAll } from '@writ/client';
-import { type AgentView, decodeBase64 } from '@writ/contract';
+import { type Counter, type AgentView, decodeBase64 } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import type { Call } from '../command-spec.ts';
 import { VERSION } from '../version.ts';
@@ -18,6 +18,7 @@ export interface UpWish {
   readonly server: ServerWish;
   readonly name: string;
   readonly slots: number | undefined;
+  readonly counters: readonly Counter[];
   readonly isWithAgent: boolean;
   readonly isBare: boolean;
 }

@@ -4,7 +4,7 @@ import { prepareAgent } from '@writ/agent';
 import { readMachineFile } from '@writ/agent/machine-file';
 import { type Client, connect, isPassing, readAll } from '@writ/client';
 import { fetchOverSocket, type OpenedFetch, openSocketPath, type PersonKey } from '@writ/client/node';
-import type { AgentView, ClusterView } from '@writ/contract';
+import type { Counter, AgentView, ClusterView } from '@writ/contract';
 import type { HeldSets } from '@writ/trust';
 import { CliError, type CliCode, PORT_BUSY_NEXT } from '../cli-error.ts';
 import type { Surroundings } from '../surroundings.ts';
@@ -64,7 +64,14 @@ export async function waitForServer(
 export async function admitOwnAgent(
   reached: Reached,
   places: Places,
-  wish: { name: string; slots: number | undefined; isBare: boolean; key: PersonKey; sets: HeldSets },
+  wish: {
+    name: string;
+    slots: number | undefined;
+    counters: readonly Counter[];
+    isBare: boolean;
+    key: PersonKey;
+    sets: HeldSets;
+  },
   { now, random }: Surroundings,
 ): Promise<void> {
   const { client } = reached;
@@ -79,6 +86,7 @@ export async function admitOwnAgent(
     labels: [],
     queues: ['*'],
     machine: {
+      counters: wish.counters,
       ...(wish.slots === undefined ? {} : { slots: wish.slots }),
       ...(wish.isBare ? { profiles: ['strict', 'user', 'bare'] } : {}),
     },

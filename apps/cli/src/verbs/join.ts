@@ -4,7 +4,8 @@ import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { askText, readStdin } from '../read/ask.ts';
 import { isName } from '../read/is-name.ts';
-import { isGiven, textOption } from '../read/read-options.ts';
+import { readCounter } from '../read/read-counter.ts';
+import { isGiven, listOption, textOption } from '../read/read-options.ts';
 import { parseWhole } from '../show/quantities.ts';
 import { startAgentDetached } from '../up/bring-up.ts';
 import { followAgentLog } from '../up/follow-agent-log.ts';
@@ -33,6 +34,7 @@ export async function join(call: Call): Promise<number> {
     name,
     folder: places.agent,
     ...(slots === undefined ? {} : { slots: parseWhole(slots, '--slots', 1, 62) }),
+    counters: listOption(options, 'counter').map((text) => readCounter(text, '--counter')),
     ...(isGiven(options, 'bare') ? { profiles: ['strict', 'user', 'bare'] as const } : {}),
     now: surroundings.now,
     random: surroundings.random,

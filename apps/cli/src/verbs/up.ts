@@ -2,7 +2,8 @@ import path from 'node:path';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
-import { isGiven, textOption } from '../read/read-options.ts';
+import { readCounter } from '../read/read-counter.ts';
+import { isGiven, listOption, textOption } from '../read/read-options.ts';
 import { parseSeconds, parseWhole } from '../show/quantities.ts';
 import type { UpWish } from '../up/bring-cluster-up.ts';
 import { launchServer } from '../up/launch-server.ts';
@@ -77,6 +78,7 @@ async function readUpWish(call: Call): Promise<UpWish> {
       leaseSeconds: readLease(call),
     },
     slots: number('slots', '--slots', 1, 62),
+    counters: listOption(options, 'counter').map((text) => readCounter(text, '--counter')),
     isWithAgent: options['agent'] !== false,
     isBare: isGiven(options, 'bare'),
   };

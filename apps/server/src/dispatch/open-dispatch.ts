@@ -1,14 +1,18 @@
 import { BOUNDS } from '@writ/contract';
-import type { QueueLimit, QueueRecord, Store } from '@writ/store';
+import type { ClaimAsked, QueueLimit, QueueRecord, Store } from '@writ/store';
 import type { MachineFacts } from '@writ/trust';
 import type { Clock } from '../clock.ts';
 import type { Dispatch, Taker } from '../dispatch.ts';
 import type { Log } from '../log.ts';
-import { classText, isEligible, parseClass, type RequirementClass } from './requirement-class.ts';
+import { type Capacity, openCapacity } from './capacity.ts';
+import { classText, isEligible, type Needs, parseClass, type RequirementClass } from './requirement-class.ts';
 
 interface Place {
   readonly taker: Taker;
   facts: MachineFacts | null;
+  capacity: Capacity | null;
+  /** How many tasks of each class it holds. */
+  readonly holding: Map<number, number>;
   slots: number;
   megaflops: number;
   credits: number;
@@ -30,6 +34,7 @@ const MOST_EXCLUDED = 1_000;
 /** Tasks that end within this time need not be called back. */
 const STARVING_MS = 30;
 const LOOK_MS = 1_000;
+const NO_NEEDS: Needs = { cpus: null, memoryBytes: 0, counters: [] };
 
 export async function openDispatch(parts: {
   readonly store: Store;
@@ -88,6 +93,19 @@ export async function openDispatch(parts: {
     return [...excluded.keys()];
   };
 
+  const needsOf = (id: number): Needs => classes.get(id)?.needs ?? NO_NEEDS;
+  const capacityOf = (place: Place, asked: readonly number[]): Pick<ClaimAsked, 'capacity'> => {
+    const capacity = place.capacity?.offer(new Map(asked.map((id) => [id, needsOf(id)])));
+    return capacity ? { capacity } : {};
+  };
+  const count = (place: Place, id: number, tasks: number): void => {
+    const before = place.holding.get(id) ?? 0;
+    const now = Math.max(0, before + tasks);
+    if (now === 0) place.holding.delete(id);
+    else place.holding.set(id, now);
+    place.capacity?.take(needsOf(id), now - before);
+  };
+
   const claim = (place: Place, wanted: number): void => {
     const asked = hotOf(place);
     const max = Math.min(wanted, MOST_PER_CLAIM);
@@ -103,6 +121,7 @@ export async function openDispatch(parts: {
       leaseSeconds,
       excluded: excludedFor(place),
       limits: limitsOf(asked),
+      ...capacityOf(place, asked),
       by,
     };
     store.leases
@@ -112,6 +131,7 @@ export async function openDispatch(parts: {
         place.asking -= 1;
         place.credits += max - got;
         place.held -= max - got;
+        for (const job of jobs) count(place, job.class, job.tasks.length);
         if (got > 0) place.taker.take(jobs);
         // Short: these classes are empty, unless work came since or jobs were left out.
         if (got < max && place.excluded.size === 0) {
@@ -226,6 +246,8 @@ export async function openDispatch(parts: {
       const place: Place = {
         taker,
         facts: null,
+        capacity: null,
+        holding: new Map(),
         slots: 0,
         megaflops: 0,
         credits: 0,
@@ -239,7 +261,9 @@ export async function openDispatch(parts: {
       places.push(place);
       return {
         describe(facts, slots, megaflops) {
-          Object.assign(place, { facts, slots, megaflops });
+          const capacity = openCapacity(facts);
+          for (const [id, tasks] of place.holding) capacity.take(needsOf(id), tasks);
+          Object.assign(place, { facts, slots, megaflops, capacity });
           place.eligible.clear();
           for (const [id, asked] of classes) if (isEligible(asked, facts)) place.eligible.add(id);
           places = places.toSorted((one, other) => other.megaflops - one.megaflops);
@@ -248,11 +272,13 @@ export async function openDispatch(parts: {
           const most = Math.max(0, BOUNDS.heldTasks - place.held);
           place.credits = Math.min(place.credits + more, BOUNDS.credits, most);
         },
-        hold(tasks) {
-          place.held += tasks;
+        hold(classId) {
+          place.held += 1;
+          if (classId !== undefined) count(place, classId, 1);
         },
-        letGo(tasks) {
-          place.held = Math.max(0, place.held - tasks);
+        letGo(classIds) {
+          place.held = Math.max(0, place.held - classIds.length);
+          for (const id of classIds) if (id !== undefined) count(place, id, -1);
           for (const id of limited) addWork(id);
           limited.clear();
           watchStarving();

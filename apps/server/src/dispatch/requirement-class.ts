@@ -8,7 +8,11 @@ export interface RequirementClass {
   readonly network: boolean;
   readonly platforms: readonly { readonly os: string | null; readonly arch: string | null }[];
   readonly machine: MachineClause;
+  readonly needs: Needs;
 }
+
+/** What one task takes of a machine. */
+export type Needs = Pick<Order['limits'], 'cpus' | 'memoryBytes' | 'counters'>;
 
 /** One spelling for one class: lists whose sequence means nothing are sorted. */
 export function classText(order: Order): string {
@@ -29,22 +33,35 @@ export function classText(order: Order): string {
       excluded: sortedOnce(excluded),
       notAdmitted: sortedOnce(notAdmitted),
     },
+    needs: {
+      cpus: order.limits.cpus,
+      memoryBytes: order.limits.memoryBytes,
+      counters: sortedOnce(order.limits.counters.map(({ name, amount }) => ({ name, amount }))),
+    },
   };
   return JSON.stringify(asked);
 }
 
 export function parseClass(text: string): RequirementClass {
-  const parsed: RequirementClass = JSON.parse(text);
-  return parsed;
+  const parsed: Omit<RequirementClass, 'needs'> & Partial<RequirementClass> = JSON.parse(text);
+  // Classes of the versions before say nothing of what their tasks take.
+  return { needs: { cpus: null, memoryBytes: 0, counters: [] }, ...parsed };
 }
 
 /** The check that the agent will make itself, with what it has signed about itself and what its admission says. */
 export function isEligible(asked: RequirementClass, facts: MachineFacts): boolean {
-  const { queue, profile, network, machine } = asked;
+  const { queue, profile, network, machine, needs: limits } = asked;
   const command = { argv: [], variables: [], inputs: { is: 'list', files: [] }, secrets: [] };
   const variants = asked.platforms.map((platform) => ({ platform, command }));
   // The check reads no more of an order than these fields.
-  const order = { queue, profile, network, machine, runs: { is: 'command', variants } } as unknown as Order;
+  const order = {
+    queue,
+    profile,
+    network,
+    machine,
+    limits,
+    runs: { is: 'command', variants },
+  } as unknown as Order;
   try {
     checkMachine({ order } as Parameters<typeof checkMachine>[0], facts);
     return true;

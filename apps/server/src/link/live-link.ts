@@ -76,6 +76,7 @@ export interface LiveLink {
 }
 
 interface OpenTask extends LeasedTask {
+  readonly classId: number | undefined;
   isStarted: boolean;
   isRecalled: boolean;
   readonly since: number;
@@ -136,17 +137,20 @@ export function openLiveLink(
     dispatch.serve();
   };
 
-  const open = (task: LeasedTask, isStarted: boolean): void => {
+  const open = (task: LeasedTask, isStarted: boolean, classId: number | undefined): void => {
     const before = tasks.get(keyOf(task));
-    tasks.set(keyOf(task), { ...task, isStarted, isRecalled: false, since: clock.now() });
+    tasks.set(keyOf(task), { ...task, classId, isStarted, isRecalled: false, since: clock.now() });
     if (!before) return;
-    seat?.letGo(1);
+    seat?.letGo([before.classId]);
   };
 
   const drop = (dropped: readonly { readonly job: string; readonly index: number }[]): void => {
-    let gone = 0;
-    for (const task of dropped) if (tasks.delete(keyOf(task))) gone += 1;
-    if (gone > 0) seat?.letGo(gone);
+    const gone: (number | undefined)[] = [];
+    for (const key of dropped.map(keyOf)) {
+      const task = tasks.get(key);
+      if (task && tasks.delete(key)) gone.push(task.classId);
+    }
+    if (gone.length > 0) seat?.letGo(gone);
   };
 
   const take = (jobs: readonly ClaimedJob[]): void => {
@@ -168,9 +172,9 @@ export function openLiveLink(
   };
 
   /** Never sent, so nobody can start it. */
-  const giveBack = ({ job, tasks: unsent }: ClaimedJob): void => {
+  const giveBack = ({ job, class: id, tasks: unsent }: ClaimedJob): void => {
     const refs = unsent.map((task) => ({ job, ...task }));
-    seat?.letGo(refs.length);
+    seat?.letGo(refs.map(() => id));
     seat?.giveCredits(refs.length);
     watch('take', store.leases.handBack(identity, refs, by()).then(parts.onReleased));
   };
@@ -183,7 +187,7 @@ export function openLiveLink(
       sentOrders.add(order);
       send({ is: 'order', digest: order, envelope });
     }
-    for (const task of leased) open({ job, ...task }, false);
+    for (const task of leased) open({ job, ...task }, false, claimed.class);
     send({ is: 'lease', order, identity, job, seconds: parts.leaseSeconds, tasks: [...leased] });
   };
 
@@ -192,18 +196,13 @@ export function openLiveLink(
     // The newest are the last that it would start.
     for (const task of [...tasks.values()].toReversed()) {
       if (wanted.length === most) break;
-      if (task.isStarted || task.isRecalled || !isOfClass(task.job, classes)) continue;
+      if (task.isStarted || task.isRecalled || task.classId === undefined || !classes.has(task.classId))
+        continue;
       task.isRecalled = true;
       wanted.push(task);
     }
     if (wanted.length > 0) send({ is: 'recall', tasks: wanted.map(plain) });
     return wanted.length;
-  };
-
-  const isOfClass = (job: string, allowed: ReadonlySet<number>): boolean => {
-    const known = orders.recall(job);
-    const id = known && dispatch.classOfOrder(known.order);
-    return id !== undefined && allowed.has(id);
   };
 
   const hello = async (message: Extract<FromAgent, { is: 'hello' }>): Promise<void> => {
@@ -287,8 +286,10 @@ export function openLiveLink(
     if (isOver) return;
     for (const task of kept)
       if (!tasks.has(keyOf(task))) {
-        open(task, true);
-        seat?.hold(1);
+        const known = orders.recall(task.job);
+        const id = known && dispatch.classOfOrder(known.order);
+        open(task, true, id);
+        seat?.hold(id);
       }
     drop(lost);
     send({ is: 'renewed', tasks: kept.map(plain), lost: lost.map(plain) });

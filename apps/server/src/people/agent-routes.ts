@@ -182,6 +182,7 @@ async function agentView({ store, cluster, links }: PeopleParts, agent: AgentRec
     cores: said?.cores ?? null,
     memoryBytes: said?.memoryBytes ?? null,
     megaflops: said?.megaflops ?? null,
+    counters: said?.counters ?? [],
     profiles: said?.profiles ?? [],
     labels: [...(admitted?.labels ?? [])],
     queues: [...(admitted?.queues ?? [])],

@@ -4,6 +4,7 @@ import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { TASK_STATES, WAIT_REASONS } from '../job/job-state.ts';
 import { Envelope } from '../signed/envelope.ts';
 import { Probe } from '../signed/admission.ts';
+import { Counters } from '../signed/counter.ts';
 import { Profile, SetRef } from '../signed/signer-set.ts';
 
 /** What the API of people says and takes. Instants are RFC 3339 in UTC with milliseconds. */
@@ -137,6 +138,8 @@ export const AgentView = shape({
   cores: orNull(whole()),
   memoryBytes: orNull(whole()),
   megaflops: orNull(whole()),
+  /** What its owner lets jobs share. */
+  counters: Counters,
   profiles: Type.Array(
     shape({ profile: Profile, memory: Text(16), network: Type.Boolean(), probes: Type.Array(Probe) }),
   ),

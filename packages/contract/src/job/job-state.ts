@@ -103,6 +103,7 @@ const ABOUT_THE_AGENT: ReadonlySet<string> = new Set<RefusalCode>([
   'machine.network',
   'machine.platform',
   'machine.queue',
+  'machine.resources',
   'agent.rejoined',
   'owner.refuses',
   'replay.attempt_used',

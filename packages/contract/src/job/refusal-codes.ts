@@ -48,6 +48,7 @@ export const REFUSAL_CODES = [
   'machine.network',
   'machine.platform',
   'machine.queue',
+  'machine.resources',
   'agent.rejoined',
   // 9 its owner
   'owner.refuses',

@@ -13,6 +13,7 @@ import {
 } from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { SetRef } from './signer-set.ts';
+import { Counters } from './counter.ts';
 
 const Queues = Type.Array(Type.Union([Name, Type.Literal('*')]), { minItems: 1, maxItems: 256 });
 
@@ -94,6 +95,8 @@ export const Description = shape({
   cores: whole(1),
   memoryBytes: whole(),
   slots: whole(1, 1024),
+  /** What its owner lets jobs share. */
+  counters: Counters,
   /** Thousandths of a GFLOPS, best of several. */
   megaflops: whole(),
   profiles: Type.Array(

@@ -13,6 +13,7 @@ import {
 } from '../names.ts';
 import { check, oneOf, orNull, shape, whole } from '../shape.ts';
 import { BOUNDS } from '../defaults.ts';
+import { Counters } from './counter.ts';
 import { Profile, SetRef } from './signer-set.ts';
 import { Signatory } from './admission.ts';
 
@@ -71,6 +72,7 @@ export type Command = Static<typeof Command>;
 
 /** The agent takes the first variant that its measured facts match; nothing else chooses. */
 export const Variant = shape({ platform: Platform, command: Command });
+/** One of an order's commands, and the systems that it is for. */
 export type Variant = Static<typeof Variant>;
 
 export const Parameter = shape({ name: Name, value: Type.Union([Argument, whole(), Type.Boolean()]) });
@@ -87,6 +89,8 @@ export const Limits = shape({
   /** Bytes a second, kept up for 5 s. */
   logRate: orNull(whole(1)),
   cancelGraceSeconds: whole(0, 3600),
+  /** Taken from what the machine has for as long as an attempt runs. */
+  counters: Counters,
 });
 export type Limits = Static<typeof Limits>;
 

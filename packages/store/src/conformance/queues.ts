@@ -85,6 +85,37 @@ export function testQueues(make: MakeDatabase): void {
   );
 
   test(
+    'an agent gets no more of each class than it has room for',
+    withStore(make, async (store) => {
+      const small = await store.jobs.classId('{"small":"class"}');
+      await store.jobs.submit(newJob('large', { size: 3 }), at(10));
+      await store.jobs.submit(newJob('small', { class: small, size: 10 }), at(11));
+      const capacity = {
+        free: [5, 3],
+        needs: new Map([
+          [CLASS, [2, 0]],
+          [small, [1, 1]],
+        ]),
+      };
+      const asked = {
+        identity: identity('one'),
+        classes: [CLASS, small],
+        max: 9,
+        leaseSeconds: 30,
+        by: at(20),
+      };
+      const got = await store.leases.claim({ ...asked, capacity });
+      assert.deepEqual(taken(got.jobs), [
+        [id('large'), 2],
+        [id('small'), 1],
+      ]);
+      assert.deepEqual(new Set(got.limited), new Set([CLASS, small]));
+      const none = await store.leases.claim({ ...asked, capacity: { ...capacity, free: [0, 9] } });
+      assert.deepEqual([none.jobs, new Set(none.limited)], [[], new Set([CLASS, small])]);
+    }),
+  );
+
+  test(
     'a queue is kept as it was set last, and removed once',
     withStore(make, async (store) => {
       const queue = { name: 'night', isPaused: false, maxRunning: 4, priority: -10, people: ['ana'] };

@@ -16,7 +16,8 @@ export async function claimTasks(write: Write, asked: ClaimAsked): Promise<Claim
   if (max <= 0 || asked.classes.length === 0) return NOTHING;
   await ripen(write, asked.by.now);
   const room = await readRoom(write, asked);
-  const full = new Set([...room].filter(([, left]) => left === 0).map(([id]) => id));
+  const free = [...(asked.capacity?.free ?? [])];
+  const full = new Set(asked.classes.filter((id) => room.get(id) === 0 || fits(free, asked, id) === 0));
   const classes = asked.classes.filter((id) => !full.has(id));
   const changes = new JobChanges(write, asked.by);
   const jobs = await findJobs(write, changes, { ...asked, classes }, max);
@@ -30,13 +31,16 @@ export async function claimTasks(write: Write, asked: ClaimAsked): Promise<Claim
   let left = max;
   for (const job of jobs) {
     if (left === 0) break;
-    const most = Math.min(left, room.get(job.class) ?? left);
+    const fitting = fits(free, asked, job.class);
+    const most = Math.min(left, room.get(job.class) ?? left, fitting);
     const tasks = (cameBack.get(job.seq) ?? []).slice(0, most);
     if (tasks.length < most) tasks.push(...(await takeRest(write, changes, job, most - tasks.length)));
     for (const task of tasks) lease(changes, job, task, { identity: asked.identity, epoch, until });
     left -= tasks.length;
     takeRoom(room, asked, job.class, tasks.length);
-    if (room.get(job.class) === 0) limited.add(job.class);
+    for (const [at, amount] of needsOf(asked, job.class).entries())
+      free[at] = (free[at] ?? 0) - amount * tasks.length;
+    if (room.get(job.class) === 0 || tasks.length === fitting) limited.add(job.class);
     if (tasks.length > 0) claimed.push(claimedJob(job, tasks));
   }
   await changes.save();
@@ -56,6 +60,16 @@ async function readRoom(write: Write, { limits = [] }: ClaimAsked): Promise<Map<
     for (const id of classes) room.set(id, left);
   }
   return room;
+}
+
+const needsOf = ({ capacity }: ClaimAsked, id: number): readonly number[] => capacity?.needs.get(id) ?? [];
+
+/** How many tasks of this class fit into what is left. */
+function fits(free: readonly number[], asked: ClaimAsked, id: number): number {
+  const times = needsOf(asked, id).flatMap((amount, at) =>
+    amount > 0 ? [Math.max(0, Math.floor((free[at] ?? 0) / amount))] : [],
+  );
+  return Math.min(Number.MAX_SAFE_INTEGER, ...times);
 }
 
 function takeRoom(
@@ -216,6 +230,7 @@ function lease(
 function claimedJob(job: JobTable, tasks: readonly TaskTable[]): ClaimedJob {
   return {
     job: job.id,
+    class: job.class,
     order: job.digest,
     tasks: tasks.map((task) => ({
       index: task.idx,

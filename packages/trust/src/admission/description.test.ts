@@ -22,6 +22,7 @@ const description: Description = {
   cores: 2,
   memoryBytes: 2 ** 34,
   slots: 2,
+  counters: [],
   megaflops: 0,
   profiles: [],
   labels: [],

@@ -1,5 +1,5 @@
-import { BOUNDS, taskCount } from '@writ/contract';
-import type { Grants, Order, Profile, SetRef, Variant } from '@writ/contract';
+import { BOUNDS, DEFAULTS, taskCount } from '@writ/contract';
+import type { Counter, Grants, Order, Profile, SetRef, Variant } from '@writ/contract';
 import { heldSetAt } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { isFresh } from '../signer-set/freshness.ts';
@@ -129,6 +129,10 @@ export interface MachineFacts {
   readonly os: string;
   readonly arch: string;
   readonly host: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  /** What its owner lets jobs share. */
+  readonly counters: readonly Counter[];
   readonly admitted: Admitted;
   /** Strictest first: measured on this machine and offered by its owner. */
   readonly profiles: readonly { readonly profile: Profile; readonly network: boolean }[];
@@ -168,8 +172,29 @@ export function checkMachine(
         `the order asks for the label ${wanted.name}${wanted.value ? `=${wanted.value}` : ''}, which this agent was not admitted with`,
       );
   }
+  checkResources(order, machine);
   chooseVariant(order, machine);
   chooseProfile(order, machine);
+}
+
+/** Does it fit on this machine when nothing else runs there? */
+function checkResources(
+  { limits }: Order,
+  { cores, memoryBytes, counters }: Pick<MachineFacts, 'cores' | 'memoryBytes' | 'counters'>,
+): void {
+  if (limits.cpus !== null && limits.cpus > cores)
+    throw refuse('machine.resources', `the order asks for ${limits.cpus} cores, this machine has ${cores}`);
+  // Who asks for nothing gets the usual limit, which a small machine need not have whole.
+  if (limits.memoryBytes > Math.max(memoryBytes, DEFAULTS.memoryBytes))
+    throw refuse(
+      'machine.resources',
+      `the order asks for ${limits.memoryBytes} bytes of memory, this machine has ${memoryBytes}`,
+    );
+  for (const { name, amount } of limits.counters) {
+    const has = counters.find((counter) => counter.name === name)?.amount ?? 0;
+    if (amount > has)
+      throw refuse('machine.resources', `the order asks for ${amount} of ${name}, this machine has ${has}`);
+  }
 }
 
 export const hasLabel = (
@@ -222,6 +247,8 @@ export function checkSound({ order }: OpenedOrder): void {
     throw refuse('definition.unavailable', 'definitions are not run by this version');
   if (order.runAs !== null)
     throw refuse('order.malformed', 'this version runs nothing in an account that an order names');
+  const counted = order.limits.counters.map(({ name }) => name);
+  if (new Set(counted).size !== counted.length) throw refuse('order.malformed', 'a counter is named twice');
   const count = taskCount(order.array);
   if (count < 1 || count > BOUNDS.arraySize)
     throw refuse('order.malformed', `an array has 1 to ${BOUNDS.arraySize} tasks, this one ${count}`);

@@ -305,6 +305,9 @@ describe('grants', () => {
       os: 'linux',
       arch: 'x64',
       host: 'h',
+      cores: 1,
+      memoryBytes: 2 ** 30,
+      counters: [],
       profiles: [{ profile: 'strict' as const, network: false }],
     };
     assert.throws(() => checkMachine(opened, { ...facts, admitted }), code('machine.queue'));
@@ -355,6 +358,9 @@ describe('the machine', () => {
     os: 'linux',
     arch: 'x64',
     host: 'lab-02',
+    cores: 4,
+    memoryBytes: 8 * 2 ** 30,
+    counters: [{ name: 'licence', amount: 2 }],
     admitted,
     profiles: [
       { profile: 'strict', network: false },
@@ -363,6 +369,28 @@ describe('the machine', () => {
   };
   const clause = (changes: Partial<Order['machine']>): Partial<Order> => ({
     machine: { facts: [], labels: [], agents: [], excluded: [], notAdmitted: [], ...changes },
+  });
+  test('that has less than the order takes is refused, and the usual memory is never too much', () => {
+    const { limits } = open().order;
+    const asks = (changes: Partial<Order['limits']>, machine: Partial<MachineFacts> = {}) =>
+      checkMachine(open({ limits: { ...limits, ...changes } }), { ...facts, ...machine });
+    asks({ cpus: 4, memoryBytes: 8 * 2 ** 30, counters: [{ name: 'licence', amount: 2 }] });
+    asks({}, { memoryBytes: 2 ** 28 });
+    for (const changes of [
+      { cpus: 5 },
+      { memoryBytes: 8 * 2 ** 30 + 1 },
+      { counters: [{ name: 'licence', amount: 3 }] },
+      { counters: [{ name: 'device', amount: 1 }] },
+    ])
+      assert.throws(() => asks(changes), code('machine.resources'), JSON.stringify(changes));
+    const twice = [
+      { name: 'licence', amount: 1 },
+      { name: 'licence', amount: 1 },
+    ];
+    assert.throws(
+      () => checkSound(open({ limits: { ...limits, counters: twice } })),
+      code('order.malformed'),
+    );
   });
   test('that fits is taken', () => {
     checkMachine(open(), facts);

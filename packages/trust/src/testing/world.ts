@@ -104,6 +104,7 @@ export function makeOrder(
       logBytes: DEFAULTS.logBytes,
       logRate: null,
       cancelGraceSeconds: DEFAULTS.cancelGraceSeconds,
+      counters: [],
     },
     profile: 'user',
     network: false,
