@@ -108,6 +108,7 @@ export async function makePaperCluster(): Promise<PaperCluster> {
           logBytes: 64 * 1024 * 1024,
           logRate: null,
           cancelGraceSeconds: 1,
+          counters: [],
         },
         profile: 'bare',
         network: false,

@@ -42,6 +42,7 @@ export function makeOrder(sets: HeldSets, person: TestPerson, changes: Partial<O
       logBytes: DEFAULTS.logBytes,
       logRate: null,
       cancelGraceSeconds: DEFAULTS.cancelGraceSeconds,
+      counters: [],
     },
     profile: 'strict',
     network: false,

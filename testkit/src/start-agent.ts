@@ -10,6 +10,7 @@ export interface JoinWish {
   readonly slots?: number;
   readonly profiles?: readonly string[];
   readonly labels?: readonly string[];
+  readonly counters?: readonly string[];
   /** Where it reaches the server instead of where the invite says. */
   readonly proxyPort?: number | undefined;
 }
@@ -22,7 +23,8 @@ export async function joinAgent(person: Shell, owner: Shell, wish: JoinWish): Pr
   const invite = /writ1-\S+/.exec(said)?.[0];
   if (!invite) throw new Error(`writ invite wrote no invite: ${said}`);
   const slots = String(wish.slots ?? 1);
-  await owner.must(['join', '-', '--dir', wish.folder, '--slots', slots, '--no-start'], {
+  const counters = (wish.counters ?? []).flatMap((counter) => ['--counter', counter]);
+  await owner.must(['join', '-', '--dir', wish.folder, '--slots', slots, ...counters, '--no-start'], {
     input: `${invite}\n`,
   });
   if (wish.profiles) changeMachineFile(wish.folder, { profiles: wish.profiles });

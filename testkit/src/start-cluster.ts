@@ -37,6 +37,8 @@ export interface AgentWish {
   readonly profiles?: readonly ('strict' | 'user' | 'bare')[];
   /** `name` or `name=value`. */
   readonly labels?: readonly string[];
+  /** `name` or `name=number`: what jobs on it share. */
+  readonly counters?: readonly string[];
   /** Reaches the server through a relay that can be made to fail. */
   readonly isBehindProxy?: boolean;
   /** Environment of the agent's processes, beside the usual. */

@@ -154,6 +154,7 @@ export function describe(
     cores: 2,
     memoryBytes: 1_000_000_000,
     slots: 2,
+    counters: [],
     megaflops: 1_000,
     profiles: [{ profile: 'strict', memory: 'cgroup', network: false, probes: [] }],
     labels: [],
