@@ -320,9 +320,11 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     busy += 1;
     const withdrawal = job.withdraws ? people.withdrawal(order, digest, wall()) : null;
     for (let isThere = false; !isThere && !submission.isRefused;) {
-      await ask(`cancel ${order.job}`, async (at) => {
+      const isTaken = await ask(`cancel ${order.job}`, async (at) => {
         isThere = await at.cancel(order.job, { indexes: null, how: job.how, withdrawal });
       });
+      // A key that does not count any more withdraws nothing.
+      if (!isTaken) break;
       if (!isThere) await timeline.wait(200, office);
       else {
         submission.cancelledAt = timeline.now;
@@ -516,8 +518,12 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     await timeline.run(plan.faultsUntil, () => faults.length > 0, serverSteps);
     if (faults.length === 0) {
       calm();
-      await timeline.run(plan.faultsUntil + DRAIN_MS, hasDrained, serverSteps);
-      await timeline.run(timeline.now + 700, () => faults.length > 0, serverSteps);
+      // What was repeated on its way may bring work once more.
+      const limit = plan.faultsUntil + DRAIN_MS;
+      do {
+        await timeline.run(limit, hasDrained, serverSteps);
+        await timeline.run(timeline.now + 700, () => faults.length > 0, serverSteps);
+      } while (faults.length === 0 && timeline.now < limit && !plan.isServerOwned && journal.openJobs() > 0);
     }
     recorder.look();
     if (faults.length === 0) {
