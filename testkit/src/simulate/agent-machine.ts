@@ -195,7 +195,8 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
           wire.pass('to server', () => {
             served.answer(method, route, json).then(
               ({ status, body }) => {
-                if (happenings.losesAnswer()) return;
+                // Within one connection nothing is lost but the connection.
+                if (happenings.losesAnswer()) return wire.close('both');
                 wire.pass('to agent', () =>
                   resolve({ status, body: Readable.from([Buffer.from(JSON.stringify(body))]) }),
                 );
