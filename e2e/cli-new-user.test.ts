@@ -75,6 +75,8 @@ describe('somebody new', { timeout: 600_000 }, () => {
     const unheard = await ana.writ(['up', '--dir', state, '--port', '7999']);
     assert.equal(unheard.exitCode, 0);
     assert.match(unheard.stderr, /--port changed nothing.*writ down/);
+    const unmade = await ana.writ(['up', '--dir', state, '--slots', '2', '--counter', 'licence']);
+    assert.match(unmade.stderr, /--slots, --counter changed nothing.*machine\.json/);
   });
 
   test("gets the job's own streams apart, and its own exit code", async () => {
@@ -228,6 +230,14 @@ describe('somebody new', { timeout: 600_000 }, () => {
     });
     assert.equal(joined.exitCode, 0, joined.stderr);
     assert.equal(documents('join', joined.stdout)[0]?.['name'], 'lab-02');
+    const astray = await owner.writ(['up', '--dir', lab]);
+    assert.match(astray.stderr, /\[up\.joined\][^]*writ agent start/);
+    assert.ok(!existsSync(join(lab, 'server')));
+    const twice = await json('invite', ['invite']);
+    const joinedTwice = await owner.writ(['join', '-', '--dir', lab], {
+      input: `${String(twice['invite'])}\n`,
+    });
+    assert.match(joinedTwice.stderr, /writ agent start/);
     assert.equal((await run('--agent', 'lab-02', '--label', 'gpu', '--', 'true')).exitCode, 0);
     assert.equal((await run('--once', '--agent', 'lab-02', '--', 'true')).exitCode, 0);
     const unknown = await run('--agent', 'lab-03', '--', 'true');

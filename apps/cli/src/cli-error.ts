@@ -10,6 +10,7 @@ export const CLI_CODES = {
   'up.not_ready': 'A program that was started did not become ready',
   'up.not_ours': 'What answers here is not the program that was started here',
   'up.other_cluster': 'The server here belongs to a cluster that is unknown to this account',
+  'up.joined': 'This folder is that of an agent of another server',
   'up.not_running': 'Nothing runs here',
   'up.still_running': 'A program was asked to stop and did not',
   'listen.port_busy': 'Another program uses the port',

@@ -268,6 +268,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import('./verbs/agent-drain.ts')).agentResume,
   },
   {
+    name: 'prune',
+    summary: 'remove jobs and files that were kept long enough, now and not within the hour',
+    args: '',
+    isRemote: true,
+    options: [
+      ['--dry-run', 'only say what would go'],
+      ['--older-than <duration>', 'jobs of every queue that ended longer ago (as each queue keeps them)'],
+    ],
+    example: 'writ prune --dry-run',
+    load: async () => (await import('./verbs/prune.ts')).prune,
+  },
+  {
     name: 'queue list',
     summary: 'show the queues',
     args: '',
@@ -286,6 +298,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['--priority <number>', 'of jobs that name none themselves, from -100 to 100 (0)'],
       ['--person <name>', 'only this person of the signer set may use it (repeatable)'],
       ['--everybody', 'everybody whom the signer set lets may use it'],
+      ['--keep <duration>', 'how long its jobs are kept after their end (as the server keeps all: 30d)'],
     ],
     example: 'writ queue set night --most 4 --priority -10',
     load: async () => (await import('./verbs/queue.ts')).queueSet,

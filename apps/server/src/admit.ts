@@ -25,7 +25,7 @@ const REFUSALS = {
   ],
   identity_taken: [
     'admission.identity_taken',
-    'This identity key was admitted before, otherwise. Join with a new one: in another folder (--dir).',
+    'This folder was admitted before. Start its agent: writ agent start. If it was shut out, or for a second agent, join in another folder: --dir.',
   ],
   supersedes_unknown: [
     'admission.supersedes_unknown',

@@ -30,6 +30,7 @@ export const API_NEXT: Record<ApiCode, string> = {
   'auth.forbidden': 'Ask somebody who may.',
   not_found: 'See what there is: writ job list, writ agent list.',
   'conflict.job_id': 'Submit again: a new order gets a new id.',
+  'job.removed': 'Submit again: a new order gets a new id.',
   'conflict.set': 'Run the command again: it starts from the newer set.',
   'conflict.name': 'Choose another: --name.',
   'conflict.state': 'Look at the state: writ status.',
@@ -44,7 +45,7 @@ export const API_NEXT: Record<ApiCode, string> = {
   'file.missing': 'Run the command again: it sends what is missing.',
   'file.digest_wrong': 'Run the command again: the file changed, or the line is bad.',
   'quota.exceeded': 'Wait until jobs have ended, or cancel some.',
-  'storage.full': "Make room on the server's disk.",
+  'storage.full': "Make room on the server's disk: writ prune --dry-run says what may go.",
   'server.failed': "See the server's log for the request named here.",
   'server.stopping': 'Wait a moment, then try again.',
 };

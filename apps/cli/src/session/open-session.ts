@@ -69,8 +69,8 @@ export async function openSession({ settings, now }: Surroundings, wish: Session
   const context = await people.chooseContext(wish.context ?? settings.context);
   const pins = await people.readPins(context);
   const token = settings.token ?? (await people.readToken(context.name));
-  // Asked at a handshake, and nothing is sent before this function has ended.
-  const reached = await reachContext(context, { sets: () => session.sets, token, now });
-  const session = new Session(people, context, pins, reached);
+  let session: Session | undefined;
+  const reached = await reachContext(context, { sets: () => session?.sets ?? pins, token, now });
+  session = new Session(people, context, pins, reached);
   return session;
 }

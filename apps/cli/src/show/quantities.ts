@@ -20,6 +20,12 @@ export function secondsText(milliseconds: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
+/** Exactly, in the largest unit of which it is a whole number: `7d`. */
+export function keptText(seconds: number): string {
+  const unit = (['d', 'h', 'm'] as const).find((one) => seconds % (SECONDS[one] ?? 1) === 0) ?? 's';
+  return `${seconds / (SECONDS[unit] ?? 1)}${unit}`;
+}
+
 const SECONDS: Record<string, number> = { s: 1, m: 60, min: 60, h: 3600, d: 86_400 };
 
 /** `90`, `90s`, `10m`, `2h`, `7d`: whole seconds. */

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readMachineFile } from '@writ/agent/machine-file';
 import { readAll } from '@writ/client';
-import { type Counter, type AgentView, decodeBase64 } from '@writ/contract';
+import { type AgentView, type Counter, decodeBase64 } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
-import type { Call } from '../command-spec.ts';
+import type { Call, Options } from '../command-spec.ts';
 import { VERSION } from '../version.ts';
 import { bytesText } from '../show/quantities.ts';
 import { admitOwnAgent, type Reached, startAgentDetached, waitForAgent, waitForServer } from './bring-up.ts';
@@ -90,8 +90,8 @@ async function bringAgentUp(
   const { output, surroundings } = call;
   const tick = output.paint('green', '✓');
   const isKnown = existsSync(path.join(places.agent, 'machine.json'));
-  if (!isKnown)
-    await admitOwnAgent(reached, places, { ...wish, key: claimed.key, sets: claimed.sets }, surroundings);
+  if (isKnown) sayUnusedByAgent(call, places);
+  else await admitOwnAgent(reached, places, { ...wish, key: claimed.key, sets: claimed.sets }, surroundings);
   const running = await readRunning(places);
   if (running.agent !== undefined) {
     output.note(`  ${tick} this machine's agent runs    process ${running.agent}`);
@@ -117,6 +117,20 @@ async function bringAgentUp(
     );
   return agent;
 }
+
+/** What its owner decided when it was made stands in its machine file. */
+function sayUnusedByAgent({ options, output }: Call, places: Places): void {
+  const unused = Object.entries({ slots: '--slots', counter: '--counter', bare: '--bare' }).flatMap(
+    ([name, flag]) => (isAsked(options[name]) ? [flag] : []),
+  );
+  if (unused.length > 0)
+    output.warn(
+      `This machine's agent was made before, so ${unused.join(', ')} changed nothing. To change it: ${path.join(places.agent, 'machine.json')}, then writ down and writ up.`,
+    );
+}
+
+const isAsked = (value: Options[string]): boolean =>
+  typeof value === 'string' || value === true || (Array.isArray(value) && value.length > 0);
 
 async function sayOldAgent({ output }: Call, { client }: Reached, places: Places): Promise<void> {
   const { name } = await readMachineFile(places.agent);

@@ -7,7 +7,9 @@ import { isName } from '../read/is-name.ts';
 import { isGiven, listOption, textOption } from '../read/read-options.ts';
 import { readPriority } from '../read/read-priority.ts';
 import { openSession, type Session } from '../session/open-session.ts';
-import { parseWhole } from '../show/quantities.ts';
+import { keptText, parseSeconds, parseWhole } from '../show/quantities.ts';
+
+const MOST_DAYS = 36_600;
 
 export async function queueList({ options, output, surroundings }: Call): Promise<number> {
   await using session = await openSession(surroundings, { context: textOption(options, 'context') });
@@ -15,7 +17,7 @@ export async function queueList({ options, output, surroundings }: Call): Promis
   output.answer({
     value: { queues },
     ids: queues.map(({ name }) => name),
-    head: ['queue', 'state', 'running', 'waiting', 'most', 'priority', 'people', 'agents'],
+    head: ['queue', 'state', 'running', 'waiting', 'most', 'priority', 'people', 'keep', 'agents'],
     rows: queues.map(rowOf),
   });
   return EXIT.ok;
@@ -26,6 +28,7 @@ export async function queueSet(call: Call): Promise<number> {
   const most = textOption(options, 'most');
   const priority = textOption(options, 'priority');
   const people = listOption(options, 'person');
+  const keep = textOption(options, 'keep');
   return await change(call, (before, session) => ({
     ...before,
     ...(most !== undefined && {
@@ -34,6 +37,9 @@ export async function queueSet(call: Call): Promise<number> {
     ...(priority !== undefined && { priority: readPriority(priority, '--priority') }),
     ...(people.length > 0 && { people: people.map((name) => personOf(session, name)) }),
     ...(isGiven(options, 'everybody') && { people: null }),
+    ...(keep !== undefined && {
+      keepSeconds: keep === 'default' ? null : parseSeconds(keep, '--keep', MOST_DAYS),
+    }),
   }));
 }
 
@@ -64,12 +70,13 @@ async function change(
     maxRunning: known?.maxRunning ?? null,
     priority: known?.priority ?? 0,
     people: known?.people?.map(({ id }) => id) ?? null,
+    keepSeconds: known?.keepSeconds ?? null,
   };
   const queue = await session.client.setQueue(name, act(before, session));
   output.answer({
     value: { queue },
     ids: [queue.name],
-    head: ['queue', 'state', 'running', 'waiting', 'most', 'priority', 'people', 'agents'],
+    head: ['queue', 'state', 'running', 'waiting', 'most', 'priority', 'people', 'keep', 'agents'],
     rows: [rowOf(queue)],
   });
   if (queue.agents.length === 0) output.warn(`No agent is admitted for ${name}: writ invite --queue ${name}`);
@@ -105,5 +112,6 @@ const rowOf = (queue: QueueView): string[] => [
   queue.maxRunning === null ? '' : String(queue.maxRunning),
   String(queue.priority),
   queue.people === null ? 'everybody' : queue.people.map(({ name }) => name).join(','),
+  queue.keepSeconds === null ? '' : keptText(queue.keepSeconds),
   queue.agents.join(','),
 ];

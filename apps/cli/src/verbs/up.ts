@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
@@ -17,6 +18,7 @@ export async function up(call: Call): Promise<number> {
   const { options, output, surroundings } = call;
   const wish = await readUpWish(call);
   const places = placesIn(stateFolder(call), surroundings.settings.toolPath);
+  refuseJoined(places);
   output.note(`writ ${VERSION}  ·  state ${places.state}`);
   const program = await launchServer(places, wish.server, surroundings);
   // Read while the server starts.
@@ -32,6 +34,16 @@ export async function up(call: Call): Promise<number> {
   }
   if (isGiven(options, 'foreground')) return await stay(call, places);
   return EXIT.ok;
+}
+
+/** Who only wants the agent of this machine back must not get a second cluster instead. */
+function refuseJoined(places: Places): void {
+  if (existsSync(places.server) || !existsSync(path.join(places.agent, 'machine.json'))) return;
+  throw new CliError(
+    'up.joined',
+    `${places.state} is that of an agent that joined another server.`,
+    'Start the agent: writ agent start. A server of its own beside it: writ up --dir FOLDER.',
+  );
 }
 
 const SERVER_OPTIONS = {
