@@ -28,6 +28,8 @@ export const DEFAULTS = {
   agentLeafSeconds: DAY,
   serverLeafSeconds: 30 * DAY,
   freshnessSeconds: 30 * DAY,
+  /** How long jobs are kept after their end. */
+  retentionSeconds: 30 * DAY,
 } as const;
 
 /** What no order, set or configuration can exceed. */

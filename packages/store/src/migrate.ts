@@ -3,6 +3,7 @@ import { Migrator, type Migration } from 'kysely/migration';
 import { firstTables } from './migrations/0001-first-tables.ts';
 import { inputsAndWithdrawals } from './migrations/0002-inputs-and-withdrawals.ts';
 import { queues } from './migrations/0003-queues.ts';
+import { retention } from './migrations/0004-retention.ts';
 import type { SqlWords } from './sql-words.ts';
 import { StoreError } from './store-error.ts';
 
@@ -10,6 +11,7 @@ export const migrationsOf = (words: SqlWords): Record<string, Migration> => ({
   '0001-first-tables': firstTables(words) as Migration,
   '0002-inputs-and-withdrawals': inputsAndWithdrawals(words) as Migration,
   '0003-queues': queues(words) as Migration,
+  '0004-retention': retention(words) as Migration,
 });
 
 /** Forward only. @throws StoreError `store.newer_than_program` */

@@ -12,6 +12,7 @@ import type { Store } from './store.ts';
 import { StoreError } from './store-error.ts';
 import type { Tables } from './tables.ts';
 import { queueStore } from './queues/queue-store.ts';
+import { retentionStore } from './retention/retention-store.ts';
 import { tokenStore } from './tokens/token-store.ts';
 import { trustStore } from './trust/trust-store.ts';
 import { writeInGroups } from './write-in-groups.ts';
@@ -85,8 +86,10 @@ function compose(writer: Kysely<Tables>, reader: Kysely<Tables>, words: SqlWords
     files: fileStore(reader, group, words),
     tokens: tokenStore(reader, group),
     queues: queueStore(reader, group),
+    retention: retentionStore(reader, group, words),
     audit: auditStore(reader, group),
     database,
+    reusableBytes: () => words.reusableBytes(reader),
     onJobsChanged(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -31,6 +31,8 @@ export interface SqlWords {
   readonly keptInKeyOrder: RawBuilder<unknown>;
   /** Where the tables are; null where a database has no such places. */
   readonly schema: string | null;
+  /** What the file of the database has room for without growing. */
+  reusableBytes(db: Kysely<Tables>): Promise<number>;
   /** Null where a transaction fails only by what stands in it. */
   readonly retry: Retry | null;
 }

@@ -20,7 +20,10 @@ export interface Store {
   readonly files: FileStore;
   readonly tokens: TokenStore;
   readonly queues: QueueStore;
+  readonly retention: RetentionStore;
   readonly audit: AuditStore;
+  /** Bytes that the database keeps for its own next rows, beside what the disk has free. */
+  reusableBytes(): Promise<number>;
   /** What the database says of itself, for people: `sqlite 3.50.4, journal wal, synchronous full`. */
   readonly database: string;
   /** Called after each commit with the jobs that it changed. The returned function ends it. */
@@ -302,7 +305,8 @@ export interface ReceiptRecord {
 }
 export type SubmitAnswer =
   | { readonly is: 'added' | 'same'; readonly job: JobRecord }
-  | { readonly is: 'conflict' };
+  /** `removed`: the same order was here, and its time of keeping is over. `files_missing`: nothing was written. */
+  | { readonly is: 'conflict' | 'removed' | 'files_missing' };
 export interface JobsAsked extends PageAsked {
   readonly states?: readonly TaskState[];
   readonly queue?: string;
@@ -328,8 +332,8 @@ export interface JobStore {
   /** Those of the classes that have work which may be claimed now. */
   classesWithWork(now: number): Promise<readonly number[]>;
 
-  /** Same id and digest: the same answer. Costs the same for 1 and 1,000,000 tasks. */
-  submit(job: NewJob, by: By): Promise<SubmitAnswer>;
+  /** Same id and digest: the same answer. Costs the same for 1 and 1,000,000 tasks. `inputs`: files that it names. */
+  submit(job: NewJob, by: By, inputs?: readonly string[]): Promise<SubmitAnswer>;
   /** Nothing of a job that is held is leased. */
   hold(job: string, isHeld: boolean, by: By): Promise<Steered>;
   setPriority(job: string, priority: number, by: By): Promise<Steered>;
@@ -375,6 +379,8 @@ export interface QueueRecord {
   readonly priority: number;
   /** Ids of the persons who may use it; null: everybody. */
   readonly people: readonly string[] | null;
+  /** How long its jobs are kept after their end; null: as the server keeps all. */
+  readonly keepSeconds: number | null;
 }
 
 export interface QueueStore {
@@ -386,6 +392,60 @@ export interface QueueStore {
     name: string,
     classes: readonly number[],
   ): Promise<{ readonly waiting: number; readonly running: number }>;
+}
+
+// ── retention ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface DueAsked {
+  readonly now: number;
+  /** Of queues that say nothing. */
+  readonly keepSeconds: number;
+  /** Of every queue, whatever it says. */
+  readonly olderThanSeconds: number | null;
+}
+export interface DueJobs {
+  readonly jobs: readonly string[];
+  readonly tasks: number;
+  readonly receipts: number;
+  readonly next: string | null;
+}
+export interface RemovedJobs {
+  readonly jobs: readonly { readonly id: string; readonly tasks: number }[];
+  readonly isMore: boolean;
+}
+export interface Swept {
+  /** What they have outside the database may go; then they are finished. */
+  readonly jobs: readonly string[];
+  readonly receipts: number;
+  /** No row is left of these. */
+  readonly isDone: boolean;
+}
+export interface UnusedAsked extends PageAsked {
+  readonly unusedSince: number;
+}
+export interface RemovedFiles {
+  readonly files: readonly FileRecord[];
+  readonly next: string | null;
+}
+export interface ForgetAsked {
+  readonly withdrawnBefore: number;
+  readonly receivedBefore: number;
+  readonly limit: number;
+}
+
+/** Each call is one bounded transaction: whoever calls goes on while there is more. */
+export interface RetentionStore {
+  countDue(asked: DueAsked & PageAsked): Promise<DueJobs>;
+  /** Files that no job would name if those that are due were gone. A page may be empty and have a next one. */
+  listUnused(asked: UnusedAsked & DueAsked): Promise<RemovedFiles>;
+  /** A removed job is in no list any more, and its id stays taken until its order can certainly not start. */
+  removeJobs(asked: DueAsked & { readonly limit: number }, by: By): Promise<RemovedJobs>;
+  /** At most `limit` rows of each table that removed jobs left. */
+  sweepRemoved(limit: number): Promise<Swept>;
+  finishRemoved(jobs: readonly string[]): Promise<void>;
+  /** Those that no job names. Their bytes are the caller's. */
+  removeFiles(asked: UnusedAsked, by: By): Promise<RemovedFiles>;
+  forgetOrders(asked: ForgetAsked, by: By): Promise<{ readonly isMore: boolean }>;
 }
 
 // ── leases ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -549,6 +609,8 @@ export interface FileStore {
   /** Whether the job's order names it: who runs the job may read it. */
   isInputOf(job: string, digest: string): Promise<boolean>;
   readFile(digest: string): Promise<FileRecord | null>;
+  /** It is used now. False when there is no such file. */
+  touchFile(digest: string, now: number): Promise<boolean>;
 }
 
 export type TokenRole = 'administrator' | 'member';

@@ -20,6 +20,7 @@ export interface Tables {
   file: { digest: string; size: number; last_used: number };
   file_project: { digest: string; project: string; added: number };
   file_use: { job: string; digest: string; is_input: number };
+  removed_job: RemovedJobTable;
   withdrawal: { digest: string; order_digest: string; until: number; added: number; envelope: string };
   token: TokenTable;
   audit: AuditTable;
@@ -115,6 +116,16 @@ export interface QueueTable {
   priority: number;
   /** JSON: ids of the persons who may use it; null: everybody. */
   people: string | null;
+  keep_seconds: number | null;
+}
+/** What is left of a job that was removed. */
+export interface RemovedJobTable {
+  id: string;
+  digest: string;
+  /** Its number while rows of it are left in other tables. */
+  seq: number | null;
+  until: number;
+  removed: number;
 }
 export interface TaskTable {
   job: number;

@@ -25,6 +25,7 @@ export const API_CODES = {
   'auth.forbidden': [403, 'You may not do this'],
   not_found: [404, 'There is no such thing, or it is not yours to see'],
   'conflict.job_id': [409, 'This job id was used for another order'],
+  'job.removed': [410, 'This job was removed after its time of keeping'],
   'conflict.set': [409, 'Another signer set of this version came first'],
   'conflict.name': [409, 'This name is taken'],
   'conflict.state': [409, 'That cannot be done in the present state'],

@@ -2,7 +2,7 @@ import { type Static, Type } from '../type.ts';
 import { Digest, Id, Text } from '../names.ts';
 import { oneOf, orNull, shape, whole } from '../shape.ts';
 import { Envelope } from '../signed/envelope.ts';
-import { Priority } from './views.ts';
+import { KeepSeconds, Priority } from './views.ts';
 
 /** Bodies of the API of people. */
 export const SetUp = shape({ set: Envelope });
@@ -21,6 +21,8 @@ export const SetQueue = shape({
   priority: Priority,
   /** Ids of persons; null: everybody whom the signer set lets. */
   people: orNull(Type.Array(Id, { maxItems: 1000 })),
+  /** How long its jobs are kept after their end; null, or left out: as the server keeps all. */
+  keepSeconds: Type.Optional(orNull(KeepSeconds)),
 });
 /** How a queue is set. */
 export type SetQueue = Static<typeof SetQueue>;
@@ -31,6 +33,14 @@ export const CancelJob = shape({
   /** Signed by the submitter; agents keep it, so that a cancelled order cannot start later. */
   withdrawal: orNull(Envelope),
 });
+/** What is to be removed. */
+export const Prune = shape({
+  isDryRun: Type.Boolean(),
+  /** Jobs that ended longer ago, of every queue; null: as each queue keeps them. */
+  olderThanSeconds: orNull(KeepSeconds),
+});
+/** What is to be removed. */
+export type Prune = Static<typeof Prune>;
 export const FilesAsked = shape({
   files: Type.Array(shape({ digest: Digest, size: whole() }), { minItems: 1, maxItems: 10_000 }),
 });

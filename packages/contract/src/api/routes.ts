@@ -86,6 +86,8 @@ export const API_ROUTES = {
   /** → 204. */
   revokeToken: ['DELETE', '/api/v1/tokens/:id'],
 
+  /** Prune → PruneView: removes what was kept long enough, or says what would go. */
+  prune: ['POST', '/api/v1/prune'],
   /** → page of AuditRecordView, newest first. */
   readAudit: ['GET', '/api/v1/audit'],
   /** → ServerView. */

@@ -35,6 +35,8 @@ export const Counts = shape(
 
 export const Priority = Type.Integer({ minimum: -100, maximum: 100 });
 
+export const KeepSeconds = whole(1, 100 * 366 * 86_400);
+
 /** A queue: its limits, who may use it, and what is in it. */
 export const QueueView = shape({
   name: Name,
@@ -45,6 +47,8 @@ export const QueueView = shape({
   priority: Priority,
   /** Who may use it; null: everybody whom the signer set lets. */
   people: orNull(Type.Array(shape({ id: Id, name: Text(100) }))),
+  /** How long its jobs are kept after their end; null: as the server keeps all. */
+  keepSeconds: orNull(KeepSeconds),
   /** Names of agents that are admitted for it. */
   agents: Type.Array(Name),
   waiting: whole(),
@@ -219,6 +223,19 @@ export const AuditRecordView = shape({
   previous: Digest,
   hash: Digest,
 });
+
+/** What was removed, or would be. */
+export const PruneView = shape({
+  isDryRun: Type.Boolean(),
+  jobs: whole(),
+  tasks: whole(),
+  receipts: whole(),
+  files: whole(),
+  /** On the disk, of files and logs. The records' own room in the database is used again. */
+  bytes: whole(),
+});
+/** What was removed, or would be. */
+export type PruneView = Static<typeof PruneView>;
 
 /** What is on in this server, from its running parts. */
 export const ServerView = shape({

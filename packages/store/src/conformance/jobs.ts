@@ -13,7 +13,7 @@ export function testJobs(make: MakeDatabase): void {
       assert.equal(answers.filter((answer) => answer.is === 'added').length, 1);
       assert.equal(answers.filter((answer) => answer.is === 'same').length, 49);
       assert.equal(
-        new Set(answers.map((answer) => JSON.stringify(answer.is === 'conflict' ? null : answer.job))).size,
+        new Set(answers.map((answer) => JSON.stringify('job' in answer ? answer.job : null))).size,
         1,
       );
       assert.equal((await store.jobs.listJobs({ after: null, limit: 100 })).items.length, 1);

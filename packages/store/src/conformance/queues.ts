@@ -118,10 +118,20 @@ export function testQueues(make: MakeDatabase): void {
   test(
     'a queue is kept as it was set last, and removed once',
     withStore(make, async (store) => {
-      const queue = { name: 'night', isPaused: false, maxRunning: 4, priority: -10, people: ['ana'] };
+      const queue = {
+        name: 'night',
+        isPaused: false,
+        maxRunning: 4,
+        priority: -10,
+        people: ['ana'],
+        keepSeconds: 90,
+      };
       await store.queues.setQueue(queue, at(10));
-      await store.queues.setQueue({ ...queue, isPaused: true, people: null }, at(11));
-      assert.deepEqual(await store.queues.listQueues(), [{ ...queue, isPaused: true, people: null }]);
+      assert.deepEqual(await store.queues.listQueues(), [queue]);
+      await store.queues.setQueue({ ...queue, isPaused: true, people: null, keepSeconds: null }, at(11));
+      assert.deepEqual(await store.queues.listQueues(), [
+        { ...queue, isPaused: true, people: null, keepSeconds: null },
+      ]);
       assert.equal(await store.queues.removeQueue('night', at(12)), true);
       assert.equal(await store.queues.removeQueue('night', at(12)), false);
       assert.deepEqual(await store.queues.listQueues(), []);

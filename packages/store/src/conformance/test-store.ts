@@ -5,6 +5,7 @@ import type { MakeDatabase } from './database-under-test.ts';
 import { testJobs } from './jobs.ts';
 import { testLeases } from './leases.ts';
 import { testQueues } from './queues.ts';
+import { testRetention } from './retention.ts';
 import { withStore } from './samples.ts';
 import { testTrust } from './trust.ts';
 
@@ -20,6 +21,7 @@ export function testStore(make: MakeDatabase): void {
     testJobs(make);
     testLeases(make);
     testQueues(make);
+    testRetention(make);
     testTrust(make);
     testAudit(make);
     testAgainstModel(make);

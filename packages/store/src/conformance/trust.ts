@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { By, NewInvite, NewLeaf } from '../store.ts';
 import type { MakeDatabase } from './database-under-test.ts';
-import { at, digest, envelope, id, identity, newAdmission, withStore } from './samples.ts';
+import { at, digest, envelope, id, identity, newAdmission, newJob, withStore } from './samples.ts';
 
 const newInvite = (name: string, other: Partial<NewInvite> = {}): NewInvite => ({
   digest: digest(`invite ${name}`),
@@ -225,6 +225,9 @@ export function testTrust(make: MakeDatabase): void {
       assert.deepEqual(await store.files.listKnown([file.digest, digest('else')], 'ana'), [
         { ...file, lastUsed: 6 },
       ]);
+      await store.files.useFiles(id('job'), [file.digest], 'output', at(7));
+      assert.equal(await store.files.isUsedBy(id('job'), file.digest), false);
+      await store.jobs.submit(newJob('job'), at(7));
       await store.files.useFiles(id('job'), [file.digest], 'output', at(8));
       assert.equal(await store.files.isUsedBy(id('job'), file.digest), true);
       assert.equal(await store.files.isInputOf(id('job'), file.digest), false);

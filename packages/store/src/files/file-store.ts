@@ -3,6 +3,7 @@ import type { FileRecord, FileStore } from '../store.ts';
 import type { Tables } from '../tables.ts';
 import type { SqlWords } from '../sql-words.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
+import { useFiles } from './use-files.ts';
 
 interface Row {
   digest: string;
@@ -44,21 +45,7 @@ export function fileStore(reader: Kysely<Tables>, { write }: GroupWriter, words:
       );
       return found.rows.map(fileRecord);
     },
-    useFiles: (job, digests, as, by) =>
-      write(async ({ db }) => {
-        if (digests.length === 0) return;
-        const batch = words.batch(
-          { digest: 'text' },
-          [...new Set(digests)].map((digest) => [digest]),
-        );
-        await sql`
-          insert into file_use (job, digest, is_input)
-          select ${job}, batch.digest, ${as === 'input' ? 1 : 0} from ${batch} where true
-          on conflict (job, digest) do update set is_input = 1 where excluded.is_input = 1`.execute(db);
-        await sql`update file set last_used = ${by.now} from ${batch} where file.digest = batch.digest`.execute(
-          db,
-        );
-      }),
+    useFiles: (job, digests, as, by) => write((writing) => useFiles(writing, job, digests, as, by)),
     isUsedBy: async (job, digest) =>
       (await reader
         .selectFrom('file_use')
@@ -74,6 +61,11 @@ export function fileStore(reader: Kysely<Tables>, { write }: GroupWriter, words:
         .where('digest', '=', digest)
         .where('is_input', '=', 1)
         .executeTakeFirst()) !== undefined,
+    touchFile: (digest, now) =>
+      write(async ({ db }) => {
+        const done = await sql`update file set last_used = ${now} where digest = ${digest}`.execute(db);
+        return done.numAffectedRows === 1n;
+      }),
     readFile: async (digest) => {
       const row = await reader.selectFrom('file').selectAll().where('digest', '=', digest).executeTakeFirst();
       return row ? fileRecord(row) : null;

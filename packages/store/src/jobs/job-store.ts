@@ -44,7 +44,7 @@ export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobSto
     },
     hold: (job, isHeld, by) => write((writing) => holdJob(writing, job, isHeld, by)),
     setPriority: (job, priority, by) => write((writing) => setPriority(writing, job, priority, by)),
-    submit: (job, by) => write((writing) => submitJob(writing, job, by)),
+    submit: (job, by, inputs = []) => write((writing) => submitJob(writing, job, by, inputs)),
     readJob: async (id) => {
       const found = await sql<JobTable & { command: string }>`
         select job.*, job_order.command from job join job_order on job_order.job = job.seq where job.id = ${id}`.execute(

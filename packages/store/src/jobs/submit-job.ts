@@ -4,17 +4,29 @@ import type { By, NewJob, SubmitAnswer } from '../store.ts';
 import type { ColumnKind, RowShape } from '../sql-words.ts';
 import type { CountColumns, JobTable } from '../tables.ts';
 import type { Write } from '../write.ts';
+import { areHere, useFiles } from '../files/use-files.ts';
 import { jobRecord } from './job-record.ts';
 import { changeNumber, takeNumber } from './take-number.ts';
 
 /** Same id and digest: the same answer. A job of a million tasks is one row. */
-export async function submitJob(write: Write, job: NewJob, by: By): Promise<SubmitAnswer> {
-  const held = await sql<JobTable & { command: string }>`
-    select job.*, job_order.command from job join job_order on job_order.job = job.seq where job.id = ${job.id}`.execute(
-    write.db,
-  );
-  const same = held.rows[0];
-  if (same) return same.digest === job.digest ? { is: 'same', job: jobRecord(same) } : { is: 'conflict' };
+export async function submitJob(
+  write: Write,
+  job: NewJob,
+  by: By,
+  inputs: readonly string[] = [],
+): Promise<SubmitAnswer> {
+  const held = await sql<JobTable & { command: string; removed_digest: string | null }>`
+    select job.*, job_order.command, removed_job.digest as removed_digest
+    from (select 1 as one) as asked
+    left join job on job.id = ${job.id}
+    left join job_order on job_order.job = job.seq
+    left join removed_job on removed_job.id = ${job.id}`.execute(write.db);
+  const [found] = held.rows;
+  if (found?.id)
+    return found.digest === job.digest ? { is: 'same', job: jobRecord(found) } : { is: 'conflict' };
+  const removed = found?.removed_digest ?? null;
+  if (removed !== null) return { is: removed === job.digest ? 'removed' : 'conflict' };
+  if (!(await areHere(write, inputs))) return { is: 'files_missing' };
 
   const row: JobTable = {
     seq: await takeNumber(write, 'job'),
@@ -60,6 +72,7 @@ export async function submitJob(write: Write, job: NewJob, by: By): Promise<Subm
   await sql`insert into job_order (job, envelope, command) values (${row.seq}, ${JSON.stringify(job.envelope)}, ${command})`.execute(
     write.db,
   );
+  if (inputs.length > 0) await useFiles(write, job.id, inputs, 'input', by);
   write.jobs.set(row.seq, row);
   write.audit.add(by, 'job.submitted', job.id, `${job.size} tasks, order ${job.digest}`);
   write.changedJobs.add(job.id);

@@ -11,7 +11,6 @@ export async function addWithdrawal(
   { digest, order, until, envelope }: NewWithdrawal,
   by: By,
 ): Promise<'added' | 'same'> {
-  await sql`delete from withdrawal where until < ${by.now}`.execute(write.db);
   const added = await sql`
     insert into withdrawal (digest, order_digest, until, added, envelope)
     values (${digest}, ${order}, ${until}, ${by.now}, ${JSON.stringify(envelope)})

@@ -27,6 +27,8 @@ export const postgresWords = (wait: Retry['wait']): SqlWords => ({
   text: sql`text collate "C"`,
   keptInKeyOrder: sql``,
   schema: SCHEMA,
+  // It lies on a disk that is not this program's to judge.
+  reusableBytes: async () => 0,
   retry: {
     failureOf,
     mark: markTransaction,

@@ -46,12 +46,20 @@ export function queueStore(reader: Kysely<Tables>, { write }: GroupWriter): Queu
   };
 }
 
-const queueRow = ({ name, isPaused, maxRunning, priority, people }: QueueRecord): QueueTable => ({
+const queueRow = ({
+  name,
+  isPaused,
+  maxRunning,
+  priority,
+  people,
+  keepSeconds,
+}: QueueRecord): QueueTable => ({
   name,
   is_paused: isPaused ? 1 : 0,
   max_running: maxRunning,
   priority,
   people: people === null ? null : JSON.stringify(people),
+  keep_seconds: keepSeconds,
 });
 
 const queueRecord = (row: Selectable<QueueTable>): QueueRecord => ({
@@ -60,4 +68,5 @@ const queueRecord = (row: Selectable<QueueTable>): QueueRecord => ({
   maxRunning: row.max_running,
   priority: row.priority,
   people: row.people === null ? null : (JSON.parse(row.people) as string[]),
+  keepSeconds: row.keep_seconds,
 });

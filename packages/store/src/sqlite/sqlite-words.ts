@@ -26,6 +26,11 @@ export const sqliteWords: SqlWords = {
   text: 'text',
   keptInKeyOrder: sql`without rowid`,
   schema: null,
+  async reusableBytes(db) {
+    const free = await sql<{ freelist_count: number }>`pragma freelist_count`.execute(db);
+    const page = await sql<{ page_size: number }>`pragma page_size`.execute(db);
+    return (free.rows[0]?.freelist_count ?? 0) * (page.rows[0]?.page_size ?? 0);
+  },
   retry: null,
 };
 

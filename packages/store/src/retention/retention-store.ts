@@ -1,0 +1,26 @@
+import type { Kysely } from 'kysely';
+import type { SqlWords } from '../sql-words.ts';
+import type { RetentionStore } from '../store.ts';
+import type { Tables } from '../tables.ts';
+import type { GroupWriter } from '../write-in-groups.ts';
+import { countDue } from './count-due.ts';
+import { forgetOrders } from './forget-orders.ts';
+import { listUnused, removeFiles } from './remove-files.ts';
+import { removeJobs } from './remove-jobs.ts';
+import { finishRemoved, sweepRemoved } from './sweep-removed.ts';
+
+export function retentionStore(
+  reader: Kysely<Tables>,
+  { write }: GroupWriter,
+  words: SqlWords,
+): RetentionStore {
+  return {
+    countDue: (asked) => countDue(reader, words, asked),
+    listUnused: (asked) => listUnused(reader, asked),
+    removeJobs: (asked, by) => write((writing) => removeJobs(writing, asked, by)),
+    sweepRemoved: (limit) => write((writing) => sweepRemoved(writing, limit)),
+    finishRemoved: (jobs) => write((writing) => finishRemoved(writing, jobs)),
+    removeFiles: (asked, by) => write((writing) => removeFiles(writing, asked, by)),
+    forgetOrders: (asked, by) => write((writing) => forgetOrders(writing, asked, by)),
+  };
+}
