@@ -21,19 +21,20 @@ export class Session implements AsyncDisposable {
   readonly context: Context;
   readonly client: Client;
   readonly #reached: ReachedContext;
-  #sets: HeldSets;
+  /** Also read at each handshake. */
+  readonly #pinned: { sets: HeldSets };
 
-  constructor(people: PeopleFolder, context: Context, sets: HeldSets, reached: ReachedContext) {
+  constructor(people: PeopleFolder, context: Context, pinned: { sets: HeldSets }, reached: ReachedContext) {
     this.people = people;
     this.context = context;
-    this.#sets = sets;
+    this.#pinned = pinned;
     this.client = reached.client;
     this.#reached = reached;
   }
 
   /** The pinned chain, as far as this command has walked. */
   get sets(): HeldSets {
-    return this.#sets;
+    return this.#pinned.sets;
   }
 
   /** The key that signs here. @throws ClientError `key.missing` */
@@ -49,12 +50,12 @@ export class Session implements AsyncDisposable {
 
   /** Pins what the server shows as far as it follows from what is pinned. */
   async advance(trust: TrustView): Promise<HeldSets> {
-    return await this.keep(advanceSets(this.#sets, trust.sets));
+    return await this.keep(advanceSets(this.sets, trust.sets));
   }
 
   async keep(sets: HeldSets): Promise<HeldSets> {
-    if (sets.chain.length > this.#sets.chain.length) await this.people.writeSets(sets);
-    this.#sets = sets;
+    if (sets.chain.length > this.sets.chain.length) await this.people.writeSets(sets);
+    this.#pinned.sets = sets;
     return sets;
   }
 
@@ -67,10 +68,8 @@ export class Session implements AsyncDisposable {
 export async function openSession({ settings, now }: Surroundings, wish: SessionWish): Promise<Session> {
   const people = new PeopleFolder(settings.configFolder);
   const context = await people.chooseContext(wish.context ?? settings.context);
-  const pins = await people.readPins(context);
   const token = settings.token ?? (await people.readToken(context.name));
-  let session: Session | undefined;
-  const reached = await reachContext(context, { sets: () => session?.sets ?? pins, token, now });
-  session = new Session(people, context, pins, reached);
-  return session;
+  const pinned = { sets: await people.readPins(context) };
+  const reached = await reachContext(context, { sets: () => pinned.sets, token, now });
+  return new Session(people, context, pinned, reached);
 }
