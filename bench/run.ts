@@ -46,6 +46,9 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
+/** Who has run so many for the first time is compiled: a server and its agents run for months. */
+const WARM_JOBS = 2000;
+
 async function measure({ rounds, part, topic }: BenchWish): Promise<Results> {
   const limits = compileLimits(folder);
   say('start: writ up in an empty folder');
@@ -67,14 +70,15 @@ async function measure({ rounds, part, topic }: BenchWish): Promise<Results> {
   const configuration = await checkConfiguration(submitter, say);
   const isStrict = configuration.agents.some(({ profiles }) => profiles.includes('strict'));
   const sandbox = isStrict ? sandboxLine(folder) : undefined;
+  say('warming up');
   for (const agent of cluster.agents) {
-    const profile = agent.name.startsWith('strict') ? 'user' : 'bare';
+    const isSandboxed = agent.name.startsWith('strict');
     await runJobs(submitter, {
       agent: agent.identity,
-      profile,
+      profile: isSandboxed ? 'user' : 'bare',
       argv: ['/bin/true'],
-      jobs: 100,
-      perOrder: 100,
+      jobs: isSandboxed ? 200 : WARM_JOBS,
+      perOrder: 500,
     });
   }
 
