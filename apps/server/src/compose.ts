@@ -32,14 +32,15 @@ import { openOrders } from './orders.ts';
 import { openFollowers } from './people/followers.ts';
 import { openPeopleApp } from './people/people-app.ts';
 import type { PeopleParts } from './people/people-parts.ts';
+import { everyHour } from './every-hour.ts';
 import { openProgress } from './progress.ts';
+import { pruneWith } from './retention/prune.ts';
 import { refuseWhenFullWith } from './refuse-when-full.ts';
 import type { AddressFile, ListeningAt, RunningServer, ServerOptions } from './running-server.ts';
 import { StartError } from './server-error.ts';
 
 /** An upload that nobody went on with for a day is not gone on with. */
 const UPLOAD_REST_MS = 86_400_000;
-const UPLOAD_LOOK_MS = 3_600_000;
 const SILENCE_SECONDS = 60;
 const LEAF_LOOK_MS = 3_600_000;
 /** As OpenSSL has it. */
@@ -94,25 +95,31 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     const progress = openProgress();
     const files = await keepFiles(paths.files, (digest) => log('error', 'file.damaged', { digest }));
     const logs = keepLogs(paths.logs);
+    const stopping = new AbortController();
+    const prune = pruneWith({ store, files, logs, orders, signal: stopping.signal });
     const tidyUploads = async (): Promise<void> => {
       const removed = await removeOldUploads(paths.files, clock.now() - UPLOAD_REST_MS);
       if (removed > 0) log('note', 'uploads.removed', { removed });
     };
     await tidyUploads();
-    let stopTidying = (): void => {};
-    const keepTidy = (): void => {
-      stopTidying = clock.after(UPLOAD_LOOK_MS, () => {
-        tidyUploads()
-          .catch((error: unknown) => log('error', 'uploads.not_removed', { error }))
-          .finally(keepTidy);
-      });
-    };
-    keepTidy();
-    closing.push(() => stopTidying());
+    const tidying = everyHour(clock, async () => {
+      await tidyUploads().catch((error: unknown) => log('error', 'uploads.not_removed', { error }));
+      try {
+        const by = { actor: 'server', source: 'retention', now: clock.now() };
+        const { isDryRun: _, ...removed } = await prune({ isDryRun: false, olderThanSeconds: null }, by);
+        if (removed.jobs + removed.files > 0) log('note', 'retention.removed', removed);
+      } catch (error) {
+        if (!stopping.signal.aborted) log('error', 'retention.failed', { error });
+      }
+    });
+    closing.push(async () => {
+      stopping.abort();
+      await tidying.close();
+    });
     const refuseWhenFull = refuseWhenFullWith(
       remembered(clock, async () => {
         const { bavail, blocks, bsize } = await statfs(paths.folder);
-        return { free: bavail * bsize, total: blocks * bsize };
+        return { free: bavail * bsize, total: blocks * bsize, reusable: await store.reusableBytes() };
       }),
       options.reserveBytes,
     );
@@ -232,6 +239,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
         for (const link of links.links().values()) link.send({ is: 'withdraw', envelope });
       },
       refuseWhenFull,
+      prune,
       describeApi: async () => await (await import('./people/describe-api.ts')).describeApi(parts),
       stop: () => void close(),
     };

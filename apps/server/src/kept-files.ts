@@ -1,3 +1,6 @@
+/** In how many parts the files of a server can be listed. */
+export const FILE_PARTS = 16;
+
 /** Bytes on this server's disk, each file named by its own digest. Who may name or fetch one is the store's business. */
 export interface KeptFiles {
   /** Size of a file that is wholly here. */
@@ -20,4 +23,8 @@ export interface KeptFiles {
   ): Promise<{ readonly offset: number; readonly isWhole: boolean }>;
   /** The bytes from `start` up to and including `end`. Whole files that turn out to be damaged are not sent to their end, and removed. */
   read(digest: string, range: { readonly start: number; readonly end: number }): AsyncIterable<Uint8Array>;
+  /** Unless its bytes came after `before`: then somebody brought them anew. @returns how many bytes went. */
+  remove(digest: string, before: number): Promise<number>;
+  /** Digests of all that is here, of one of {@link FILE_PARTS} parts. */
+  listPart(part: number): AsyncIterable<string>;
 }

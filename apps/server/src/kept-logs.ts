@@ -25,4 +25,8 @@ export interface KeptLogs {
   adopt(from: LogName, to: LogName): Promise<void>;
   sizeOf(name: LogName): Promise<number>;
   read(name: LogName, offset: number): AsyncIterable<Uint8Array>;
+  /** Bytes of all its logs. */
+  sizeOfJob(job: string): Promise<number>;
+  /** All logs of a job. @returns how many bytes went. */
+  removeJob(job: string): Promise<number>;
 }

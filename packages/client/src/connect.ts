@@ -10,6 +10,8 @@ import {
   InviteView,
   JobView,
   page,
+  type Prune,
+  PruneView,
   QueueView,
   ReceiptView,
   ServerView,
@@ -101,6 +103,8 @@ export interface Client {
   setQueue(name: string, queue: SetQueue): Promise<QueueView>;
   /** Removes a queue. For administrators. */
   removeQueue(name: string): Promise<void>;
+  /** Removes jobs and files that were kept long enough, or says what would go. For administrators. */
+  prune(wish: Prune): Promise<PruneView>;
   /** Raw bytes of a log from `offset` to its present end, and of which attempt. */
   readLog(
     id: string,
@@ -185,6 +189,7 @@ const shapes = {
   agents: pageCheck<AgentView>(AgentView),
   invite: check(InviteView),
   invites: pageCheck<InviteView>(InviteView),
+  pruned: check(PruneView),
   queue: check(QueueView),
   queues: pageCheck<QueueView>(QueueView),
   why: check(WhyView),
@@ -238,6 +243,7 @@ export function connect(server: Server): Client {
     async removeQueue(name) {
       await release(await send('removeQueue', { path: { name } }));
     },
+    prune: (wish) => ask('prune', shapes.pruned, { json: wish }),
     cancelJob: (id, wish) => ask('cancelJob', shapes.job, { path: { id }, json: wish }),
     async readLog(id, index, stream, { attempt, offset, signal } = {}) {
       const answer = await send('readLog', {

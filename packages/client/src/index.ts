@@ -32,6 +32,8 @@ export type {
   Order,
   OutputFile,
   Person,
+  Prune,
+  PruneView,
   QueueView,
   ReceiptPredicate,
   ReceiptView,

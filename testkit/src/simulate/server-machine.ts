@@ -526,6 +526,8 @@ const NO_LOGS: KeptLogs = {
   seal: unasked,
   adopt: unasked,
   sizeOf: unasked,
+  sizeOfJob: unasked,
+  removeJob: unasked,
   read: unasked,
 };
 const NO_FILES: KeptFiles = {
@@ -534,5 +536,7 @@ const NO_FILES: KeptFiles = {
   isSound: unasked,
   uploadedOf: unasked,
   append: unasked,
+  remove: unasked,
+  listPart: unasked,
   read: unasked,
 };

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, startDigest } from '@writ/trust/digest';
-import type { KeptFiles } from '../kept-files.ts';
+import { FILE_PARTS, type KeptFiles } from '../kept-files.ts';
 import { ServerError } from '../server-error.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -66,10 +66,12 @@ export async function keepFiles(
 
   const settle = async (from: string, digest: string): Promise<void> => {
     const target = pathOf(digest);
-    await mkdir(join(target, '..'), { recursive: true, mode: 0o700 });
-    await rename(from, target);
-    await syncFolder(join(target, '..'));
-    compared(digest, stampOf(await stat(target)));
+    await inTurn(target, async () => {
+      await mkdir(join(target, '..'), { recursive: true, mode: 0o700 });
+      await rename(from, target);
+      await syncFolder(join(target, '..'));
+      compared(digest, stampOf(await stat(target)));
+    });
   };
 
   /** What each file looked like when its bytes were last compared with its digest. */
@@ -160,6 +162,24 @@ export async function keepFiles(
         await handle.close().catch(() => {});
         await rm(path, { force: true });
         throw asStorageFault(error);
+      }
+    },
+
+    remove: async (digest, before) =>
+      await inTurn(pathOf(digest), async () => {
+        const path = pathOf(digest);
+        const found = await stat(path).catch(() => null);
+        if (found === null || found.mtimeMs > before) return 0;
+        await rm(path, { force: true });
+        stamps.delete(digest);
+        return found.size;
+      }),
+
+    async *listPart(part) {
+      for (let first = part; first < 256; first += FILE_PARTS) {
+        const start = first.toString(16).padStart(2, '0');
+        const names = await readdir(join(folder, start)).catch(() => []);
+        for (const name of names) if (DIGEST.test(`sha256:${start}${name}`)) yield `sha256:${start}${name}`;
       }
     },
 

@@ -320,7 +320,8 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
       if (!known) throw new ServerError('not_found', 'You hold no such task.');
       const { project, limits } = known.order;
       const isKnown = (await store.files.listKnown([digest], project)).length > 0;
-      if (isKnown && (await files.isSound(digest))) return await reply.code(204).send();
+      if (isKnown && (await files.isSound(digest)) && (await store.files.touchFile(digest, clock.now())))
+        return await reply.code(204).send();
       const length = Number(request.headers['content-length'] ?? 0);
       await refuseWhenFull(Number.isSafeInteger(length) ? length : 0, 'running');
       // Also when the bytes are here for others: a digest alone is no proof of having them.

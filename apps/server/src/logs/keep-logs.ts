@@ -1,4 +1,4 @@
-import { link, mkdir, open, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, startDigest } from '@writ/trust/digest';
 import type { KeptLogs, LogName } from '../kept-logs.ts';
@@ -179,6 +179,23 @@ export function keepLogs(folder: string): KeptLogs {
       if (place.path === pathOf(from)) await link(place.path, pathOf(to));
       else await kept.keepShort(to.job, [{ name: to, bytes: await readWhole(kept.read(from, 0)) }]);
     },
+
+    sizeOfJob: async (job) => {
+      const folderOf = jobFolder(job);
+      const names = await readdir(folderOf).catch(() => []);
+      let bytes = 0;
+      for (const name of names) bytes += (await fileSize(join(folderOf, name))) ?? 0;
+      return bytes;
+    },
+
+    removeJob: async (job) =>
+      await inTurn(join(jobFolder(job), 'short'), async () => {
+        const bytes = await kept.sizeOfJob(job);
+        await rm(jobFolder(job), { recursive: true, force: true });
+        shorts.delete(job);
+        for (const path of writing.keys()) if (path.startsWith(`${jobFolder(job)}/`)) writing.delete(path);
+        return bytes;
+      }),
 
     sizeOf: async (name) => (await placeOf(name))?.size ?? 0,
 

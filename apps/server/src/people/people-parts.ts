@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { Members } from '../members.ts';
 import type { Orders } from '../orders.ts';
 import type { ProgressBoard } from '../progress.ts';
+import type { PruneNow } from '../prune-now.ts';
 import type { RefuseWhenFull } from '../refuse-when-full.ts';
 import type { Arrivals, Caller } from './caller.ts';
 import type { Followers } from './followers.ts';
@@ -54,6 +55,7 @@ export interface PeopleParts {
   cancel(identity: string, tasks: readonly LeasedTask[], how: 'terminate' | 'kill'): void;
   withdraw(envelope: Envelope): void;
   readonly refuseWhenFull: RefuseWhenFull;
+  readonly prune: PruneNow;
   readonly followers: Followers;
   describeApi(): Promise<object>;
   stop(): void;

@@ -37,7 +37,11 @@ export function addQueueRoutes(app: FastifyInstance, parts: PeopleParts): void {
     API_ROUTES.setQueue[1],
     { config: { policy: 'administrator', group: 'admin' }, schema: { params: NAME_PARAMS, body: SetQueue } },
     async (request) => {
-      const queue: QueueRecord = { name: nameOf(request.params), ...(request.body as SetQueue) };
+      const queue: QueueRecord = {
+        name: nameOf(request.params),
+        keepSeconds: null,
+        ...(request.body as SetQueue),
+      };
       refuseStrangers(queue);
       if (dispatch.queue(queue.name) === undefined && (await store.queues.listQueues()).length >= MOST_QUEUES)
         throw new ServerError(

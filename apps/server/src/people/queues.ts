@@ -13,6 +13,7 @@ export const unsetQueue = (name: string): QueueRecord => ({
   maxRunning: null,
   priority: 0,
   people: null,
+  keepSeconds: null,
 });
 
 /**

@@ -7,6 +7,7 @@ import { addJobRoutes } from './job-routes.ts';
 import { addLogRoutes } from './log-routes.ts';
 import type { PeopleParts } from './people-parts.ts';
 import { addQueueRoutes } from './queue-routes.ts';
+import { addRetentionRoutes } from './retention-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
 import { addTokenRoutes } from './token-routes.ts';
 
@@ -20,5 +21,6 @@ export function addRoutes(app: FastifyInstance, parts: PeopleParts): void {
   addAgentRoutes(app, parts);
   addQueueRoutes(app, parts);
   addTokenRoutes(app, parts);
+  addRetentionRoutes(app, parts);
   addServerRoutes(app, parts);
 }

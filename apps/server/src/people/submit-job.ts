@@ -67,23 +67,27 @@ export async function submitJob(
   const submitted = store.jobs.submit(
     { ...jobOf(opened, envelope, classId), priority: priority ?? queue.priority, isHeld },
     by,
+    inputs.map((file) => file.digest),
   );
-  const used =
-    inputs.length > 0
-      ? store.files.useFiles(order.job, [...new Set(inputs.map((file) => file.digest))], 'input', by)
-      : null;
   if (!isHeld && (order.notBefore === null || order.notBefore <= by.now)) {
     dispatch.addWork(classId);
     dispatch.serve();
   }
-  const [answer] = await Promise.all([submitted, used]).catch((error: unknown) => {
+  const answer = await submitted.catch((error: unknown) => {
     // It is not here: its id is as free as before.
     orders.forget(order.job);
     throw error;
   });
-  if (answer.is === 'conflict') {
+  if (!('job' in answer)) {
     orders.forget(order.job);
-    throw usedBefore(order.job);
+    if (answer.is === 'removed') throw removedBefore(order.job);
+    if (answer.is === 'conflict') throw usedBefore(order.job);
+    // They were removed since they were looked for.
+    await refuseMissing(parts, order, inputs);
+    throw new ServerError(
+      'file.missing',
+      'Files that the order names were removed just now. Send them again.',
+    );
   }
   cluster.witness(order.person, order.key, order.issued, by.now);
   return { job: answer.job, isNew: answer.is === 'added' };
@@ -93,6 +97,12 @@ const usedBefore = (job: string): ServerError =>
   new ServerError(
     'conflict.job_id',
     `The job id ${job} was used for another order. Make a new id for a new order.`,
+  );
+
+const removedBefore = (job: string): ServerError =>
+  new ServerError(
+    'job.removed',
+    `The job ${job} was here, and was removed after its time of keeping. It is not run again: sign a new order.`,
   );
 
 function judge(parts: SubmitParts, envelope: Envelope): OpenedOrder {
