@@ -31,6 +31,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     void (running?.stop() ?? Promise.resolve()).finally(() => process.exit(130));
   });
 }
+/** Who has run so many for the first time is compiled: a server and its agents run for months. */
+const WARM_JOBS = 2000;
+
 try {
   const results = await measure(wish);
   process.stdout.write(showResults(results));
@@ -45,9 +48,6 @@ try {
   await running?.stop();
   rmSync(folder, { recursive: true, force: true });
 }
-
-/** Who has run so many for the first time is compiled: a server and its agents run for months. */
-const WARM_JOBS = 2000;
 
 async function measure({ rounds, part, topic }: BenchWish): Promise<Results> {
   const limits = compileLimits(folder);
