@@ -200,6 +200,7 @@ export async function makeServerMachine(parts: ServerMachineParts, cluster: stri
       files: NO_FILES,
       counters,
       refuseWhenFull: () => Promise.resolve(),
+      queueNames: () => Promise.resolve(new Set<string>()),
     };
     const people: PeoplesServer = {
       store,

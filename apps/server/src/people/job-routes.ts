@@ -21,6 +21,7 @@ import { cancelJob } from './cancel-job.ts';
 import { jobView, nameAgentsWith, receiptView, taskView, wholeJobView } from './job-views.ts';
 import { PAGE_QUERY, pageOf, type PageQuery, WHOLE_TEXT } from './paging.ts';
 import { byOf, type PeopleParts } from './people-parts.ts';
+import { queueNamesWith } from './queues.ts';
 import { type Steering, submitJob } from './submit-job.ts';
 import { whyWaiting } from './why-waiting.ts';
 
@@ -36,11 +37,12 @@ export async function findJob({ store }: PeopleParts, id: string): Promise<JobRe
 
 export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {
   const { store, clock, orders, dispatch } = parts;
+  const submitting = { ...parts, queueNames: queueNamesWith(parts) };
   const idOf = (params: unknown): string => (params as { id: string }).id;
 
   app.post(API_ROUTES.submitJob[1], { config, schema: { body: SubmitJob } }, async (request, reply) => {
     const { order, ...steering } = request.body as { order: Envelope } & Steering;
-    const { job, isNew } = await submitJob(parts, order, byOf(request.caller, clock), steering);
+    const { job, isNew } = await submitJob(submitting, order, byOf(request.caller, clock), steering);
     return await reply.code(isNew ? 201 : 200).send(jobView(parts, job));
   });
 

@@ -28,7 +28,7 @@ import { findQueue } from './queues.ts';
 export type SubmitParts = Pick<
   PeopleParts,
   'store' | 'clock' | 'cluster' | 'orders' | 'dispatch' | 'files' | 'counters' | 'refuseWhenFull'
->;
+> & { readonly queueNames: () => Promise<ReadonlySet<string>> };
 
 /** What stands beside the order, and changes only when it runs. */
 export interface Steering {
