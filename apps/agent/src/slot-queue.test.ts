@@ -103,6 +103,15 @@ describe('a queue before slots', () => {
     assert.deepEqual(names(), ['other']);
   });
 
+  test('lets none of another kind stand behind: it may need more, and the one before it may be long', async () => {
+    const { queue, end, names } = open(1, 9);
+    queue.add(job('long', { kind: 'a', depth: 1 }));
+    queue.add(job('short', { kind: 'b', depth: 2 }));
+    assert.deepEqual(names(), ['long']);
+    await end('long');
+    assert.deepEqual(names(), ['short']);
+  });
+
   test('fills free slots before it lets anything stand behind', () => {
     const { queue, slotOf } = open(3, 9);
     for (const name of ['one', 'two', 'three', 'four']) queue.add(job(name, { depth: 2 }));
