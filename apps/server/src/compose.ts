@@ -45,7 +45,6 @@ const SILENCE_SECONDS = 60;
 const LEAF_LOOK_MS = 3_600_000;
 /** As OpenSSL has it. */
 const SSL_OP_NO_TICKET = 0x4000;
-const FREE_LOOK_MS = 1_000;
 
 /** All wiring of the server: what is made here is closed here, in reverse. */
 export async function composeServer(options: ServerOptions): Promise<RunningServer> {
@@ -117,10 +116,11 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
       await tidying.close();
     });
     const refuseWhenFull = refuseWhenFullWith(
-      remembered(clock, async () => {
+      () => clock.monotonic(),
+      async () => {
         const { bavail, blocks, bsize } = await statfs(paths.folder);
         return { free: bavail * bsize, total: blocks * bsize, reusable: await store.reusableBytes() };
-      }),
+      },
       options.reserveBytes,
     );
     const counters = { orders: 0, receipts: 0 };
@@ -395,16 +395,6 @@ function systemClock(): Clock {
       timer.unref();
       return () => clearTimeout(timer);
     },
-  };
-}
-
-/** Asked at each submission; the answer is good for a second. */
-function remembered<T>(clock: Clock, look: () => Promise<T>): () => Promise<T> {
-  let last: { readonly at: number; readonly found: Promise<T> } | null = null;
-  return async () => {
-    const now = clock.monotonic();
-    if (!last || now - last.at > FREE_LOOK_MS) last = { at: now, found: look() };
-    return await last.found;
   };
 }
 

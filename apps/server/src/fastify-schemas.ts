@@ -47,7 +47,7 @@ export function asServerError(error: unknown): ServerError {
   if (isFull(error))
     return new ServerError(
       'storage.full',
-      'The disk of this server is full. Nothing was taken; try again when there is room.',
+      'The disk of this server is full. Nothing was taken; try again when there is room. What may go: writ prune --dry-run.',
       [],
       { cause: error },
     );

@@ -277,7 +277,7 @@ function asStorageFault(error: unknown): unknown {
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
   return new ServerError(
     'storage.full',
-    'The disk of this server is full. Remove something, then send the file again.',
+    'The disk of this server is full. Send the file again when there is room. What may go: writ prune --dry-run.',
     [],
     { cause: error },
   );

@@ -30,6 +30,9 @@ export type SubmitParts = Pick<
   'store' | 'clock' | 'cluster' | 'orders' | 'dispatch' | 'files' | 'counters' | 'refuseWhenFull'
 > & { readonly queueNames: () => Promise<ReadonlySet<string>> };
 
+/** Of a job beside its order: rows, indexes, audit, and the log of the database. */
+const RECORD_BYTES = 4096;
+
 /** What stands beside the order, and changes only when it runs. */
 export interface Steering {
   readonly priority?: number;
@@ -59,7 +62,7 @@ export async function submitJob(
   const queue = await findQueue(parts, order);
   const inputs = await findInputs(parts, order);
   if (inputs.length > 0) await refuseMissing(parts, order, inputs);
-  await parts.refuseWhenFull(0, 'new');
+  await parts.refuseWhenFull(RECORD_BYTES + 2 * envelope.payload.length, 'record');
 
   const classId = dispatch.classOfOrder(order) ?? (await dispatch.classOf(order));
   // From here on one turn: what is written in it is one transaction, the first leases included.
