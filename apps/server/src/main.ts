@@ -13,7 +13,8 @@ export async function start(options: ServerOptions): Promise<RunningServer> {
 
 /** The program: runs until it is told to stop. */
 export async function run(argv: readonly string[]): Promise<void> {
-  const log = logLines((line) => process.stderr.write(line), Date.now);
+  const log = logLines(writeLine, Date.now);
+  process.stderr.on('error', () => {});
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       log('error', 'process.failed', { kind: event, error });
@@ -28,6 +29,15 @@ export async function run(argv: readonly string[]): Promise<void> {
   } catch (error) {
     log('error', 'server.not_started', { error });
     process.exit(1);
+  }
+}
+
+/** The log may lie on a disk that is full: what cannot be said must not end the server. */
+function writeLine(line: string): void {
+  try {
+    process.stderr.write(line);
+  } catch {
+    // There is nobody to tell.
   }
 }
 

@@ -7,11 +7,11 @@ import { bytesText, parseSeconds } from '../show/quantities.ts';
 const MOST_DAYS = 36_600;
 
 export async function prune({ options, output, surroundings }: Call): Promise<number> {
-  const olderThan = textOption(options, 'older-than');
+  const olderThan = textOption(options, 'olderThan');
   const olderThanSeconds =
     olderThan === undefined ? null : parseSeconds(olderThan, '--older-than', MOST_DAYS);
   await using session = await openSession(surroundings, { context: textOption(options, 'context') });
-  const pruned = await session.client.prune({ isDryRun: isGiven(options, 'dry-run'), olderThanSeconds });
+  const pruned = await session.client.prune({ isDryRun: isGiven(options, 'dryRun'), olderThanSeconds });
   output.answer({
     value: pruned,
     ids: [],

@@ -20,7 +20,11 @@ export function openSqlite(file: string, mode: 'write' | 'read'): Kysely<Tables>
         prepare(text) {
           let statement = statements.get(text);
           if (!statement) {
-            statement = asKyselyTakesIt(database.prepare(text), isForEachRow(text));
+            statement = asKyselyTakesIt(
+              database.prepare(text),
+              isForEachRow(text),
+              () => text === 'rollback' && !database.isTransaction,
+            );
             if (statements.size >= MAX_STATEMENTS) statements.clear();
             statements.set(text, statement);
           }
@@ -31,12 +35,17 @@ export function openSqlite(file: string, mode: 'write' | 'read'): Kysely<Tables>
   });
 }
 
-function asKyselyTakesIt(statement: StatementSync, isForRows: boolean) {
+/** @param isOver SQLite takes some transactions back by itself, as on a full disk: why is what people are to hear. */
+function asKyselyTakesIt(statement: StatementSync, isForRows: boolean, isOver: () => boolean) {
   return {
     reader: !isForRows && statement.columns().length > 0,
     all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
     run: (parameters: readonly unknown[]) =>
-      isForRows ? runForEachRow(statement, parameters) : statement.run(...(parameters as SQLInputValue[])),
+      isOver()
+        ? { changes: 0, lastInsertRowid: 0 }
+        : isForRows
+          ? runForEachRow(statement, parameters)
+          : statement.run(...(parameters as SQLInputValue[])),
     iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[])),
   };
 }
