@@ -17,6 +17,7 @@ import type { HeldSets } from '@writ/trust';
 import { startFaultProxy, type FaultProxy } from './fault-proxy.ts';
 import { openShell, type Shell } from './open-shell.ts';
 import { readProcesses, type Process } from './read-processes.ts';
+import { makeSmallDisk, removeSmallDisk } from './small-disk.ts';
 import { joinAgent, startAgent } from './start-agent.ts';
 import { startServerProgram } from './start-server-program.ts';
 
@@ -25,6 +26,8 @@ export interface ClusterWish {
   readonly agents?: readonly AgentWish[];
   /** Shorter than people may ask for: 1 lets a test wait for the end of a lease. */
   readonly leaseSeconds?: number;
+  /** The server's folder is on a disk of that size. For root. */
+  readonly diskMib?: number;
   /** The file that `writ` is: of this checkout, when left out. */
   readonly program?: string;
 }
@@ -33,6 +36,8 @@ export interface AgentWish {
   readonly name: string;
   /** 1 */
   readonly slots?: number;
+  /** Its folder is on a disk of that size. For root. */
+  readonly diskMib?: number;
   /** What its owner offers: what can be measured of `strict` and `user`, when left out. */
   readonly profiles?: readonly ('strict' | 'user' | 'bare')[];
   /** `name` or `name=value`. */
@@ -89,16 +94,27 @@ export interface Cluster extends AsyncDisposable {
 export async function startCluster(wish: ClusterWish = {}): Promise<Cluster> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'writ-kit-')));
   const opened: AsyncDisposable[] = [];
+  const disks: string[] = [];
   try {
-    return await start(folder, wish, opened);
+    return await start(folder, wish, opened, disks);
   } catch (error) {
-    await stopAll(folder, opened);
+    await stopAll(folder, opened, disks);
     throw error;
   }
 }
 
-async function start(folder: string, wish: ClusterWish, opened: AsyncDisposable[]): Promise<Cluster> {
+async function start(
+  folder: string,
+  wish: ClusterWish,
+  opened: AsyncDisposable[],
+  disks: string[],
+): Promise<Cluster> {
   const wishes = wish.agents ?? [{ name: 'agent-1' }];
+  for (const { name, diskMib } of [{ name: 'server', diskMib: wish.diskMib }, ...wishes]) {
+    if (diskMib === undefined) continue;
+    makeSmallDisk(join(folder, name), diskMib);
+    disks.push(join(folder, name));
+  }
   const person = openShell(join(folder, 'ana'), wish.program);
   const server = await startServer(folder, person, wish);
   const { key, sets } = await readPerson(person);
@@ -125,7 +141,7 @@ async function start(folder: string, wish: ClusterWish, opened: AsyncDisposable[
   const connected = await waitForAgents(client, wishes);
   const agents = members.map((member) => ({ ...member, identity: connected.get(member.name) ?? '' }));
   let stopped: Promise<Process[]> | undefined;
-  const stop = (): Promise<Process[]> => (stopped ??= stopAll(folder, opened, [...agents, server]));
+  const stop = (): Promise<Process[]> => (stopped ??= stopAll(folder, opened, disks, [...agents, server]));
   return {
     folder,
     person,
@@ -255,6 +271,7 @@ async function waitForAgents(
 async function stopAll(
   folder: string,
   opened: AsyncDisposable[],
+  disks: readonly string[],
   members: readonly Member[] = [],
 ): Promise<Process[]> {
   for (const one of opened.splice(0)) await one[Symbol.asyncDispose]();
@@ -265,6 +282,7 @@ async function stopAll(
     left = readProcesses(folder);
   }
   for (const { pid } of left) sendSignal(pid, 'SIGKILL');
+  for (const disk of disks) removeSmallDisk(disk);
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   return left;
 }
