@@ -86,8 +86,8 @@ export function planSeed(dice: Dice): Plan {
         milliseconds: dice.pick([
           dice.whole(2, 30),
           dice.whole(50, 500),
-          dice.whole(50, 500),
-          dice.whole(Math.floor(long * 0.5), Math.floor(long * 2.5)),
+          // Longer than a lease: it must be renewed, or stopped in time.
+          dice.whole(long, long * 3),
         ]),
         code: dice.chance(0.15) ? dice.pick([1, 3, 130]) : 0,
       },
@@ -116,7 +116,7 @@ export function planSeed(dice: Dice): Plan {
       losePower: sometimes(0.3, 0.05, 0.4),
       cut: sometimes(0.4, 0.2, 1.5),
       vanish: sometimes(0.25, 0.1, 0.5),
-      block: sometimes(0.4, 0.2, 1),
+      block: sometimes(0.45, 0.3, 1.2),
       slow: sometimes(0.3, 0.2, 1),
       pauseAgent: sometimes(0.3, 0.1, 0.7),
       pauseServer: sometimes(0.2, 0.1, 0.5),

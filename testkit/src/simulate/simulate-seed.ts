@@ -268,7 +268,15 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
           const { people: asked } = server;
           if (!asked) return;
           act(asked).then(
-            () => program.isOver || reply('yes'),
+            () => {
+              if (program.isOver) return;
+              reply('yes');
+              // Whoever was answered relies on it.
+              if (isCalm || !chaos.chance(plan.faults.killServerAtCall * 5)) return;
+              inject('server killed at a call', `server after it answered ${what}`);
+              end(program);
+              timeline.after(chaos.between(20, 800), null, startServer);
+            },
             (error: unknown) => {
               if (program.isOver) return;
               note(`${what} is refused: ${String(error)}`);
