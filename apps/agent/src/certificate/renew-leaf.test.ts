@@ -75,6 +75,19 @@ describe('renewing a leaf', () => {
     assert.equal((await open(folder)).leaf?.serial, leaf.serial);
   });
 
+  it('shows a key to nobody before it is on the disk, also to who asks while it is written', async () => {
+    const folder = newFolder();
+    const store = await open(folder);
+    const now = Date.now();
+    const isStored = await Promise.all(
+      [store.prepare(now), store.prepare(now)].map(async (asked) => {
+        const { payload } = await asked;
+        return readFileSync(join(folder, 'next.json'), 'utf8').includes(payload);
+      }),
+    );
+    assert.deepEqual(isStored, [true, true]);
+  });
+
   it('names the leaf before, so that a clone shows', async () => {
     const folder = newFolder();
     const { issue, asked } = openAuthority();

@@ -55,6 +55,7 @@ export async function openTlsStore(place: TlsPlace): Promise<TlsStore> {
   let current = await readJson<Current>(currentPath);
   let next = await readJson<Next>(nextPath);
   let leaf = current && leafOf(current);
+  let stored: Promise<void> = Promise.resolve();
 
   return {
     get leaf() {
@@ -68,10 +69,20 @@ export async function openTlsStore(place: TlsPlace): Promise<TlsStore> {
           place.identity,
           p256Signer(pair.privateKey),
         );
-        next = { privateKey: Buffer.from(pair.privateKey).toString('base64'), request: request.envelope };
-        await writePrivateFile(nextPath, JSON.stringify(next));
+        const made = {
+          privateKey: Buffer.from(pair.privateKey).toString('base64'),
+          request: request.envelope,
+        };
+        next = made;
+        stored = writePrivateFile(nextPath, JSON.stringify(made)).catch((error: unknown) => {
+          if (next === made) next = undefined;
+          throw error;
+        });
       }
-      return next.request;
+      const { request } = next;
+      // Also whoever asks second sends nothing of a key that is not on the disk: a server would take what follows for a clone.
+      await stored;
+      return request;
     },
     async install(reply, now) {
       if (!next) throw new AgentError('join.certificate_wrong', 'A certificate came that was not asked for.');
