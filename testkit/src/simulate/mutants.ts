@@ -28,10 +28,10 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'I1',
     edits: edit(
       'apps/server/src/people/submit-job.ts',
-      `  const [answer] = await Promise.all([submitted, used]).catch((error: unknown) => {`,
+      `  const answer = await submitted.catch((error: unknown) => {`,
       `  submitted.catch(() => undefined);
   if (Date) return { job: { id: order.job } as never, isNew: true };
-  const [answer] = await Promise.all([submitted, used]).catch((error: unknown) => {`,
+  const answer = await submitted.catch((error: unknown) => {`,
     ),
   },
   {
