@@ -33,6 +33,7 @@ export function ownServer(dice: Dice, onLie: (what: string) => void): OwnedServe
         ...lease,
         identity,
         order: envelopeDigest(told),
+        job: read(told).job,
         tasks: lease.tasks.map((task) => ({
           index: task.index + index,
           attempt: Math.max(1, task.attempt + rise),
@@ -70,6 +71,10 @@ interface Lie {
 const asItIs = (envelope: Envelope): Envelope => envelope;
 const read = ({ payload }: Envelope): Order => JSON.parse(Buffer.from(payload, 'base64').toString('utf8'));
 
+/** Ids of jobs that nobody has submitted. */
+const OTHER = 'a'.repeat(26);
+const ANOTHER = `b${'a'.repeat(25)}`;
+
 const LIES: readonly Lie[] = [
   { kind: 'the same attempt again', order: asItIs, rise: 0, index: 0 },
   { kind: 'one more attempt', order: asItIs, rise: 1, index: 0 },
@@ -85,7 +90,13 @@ const LIES: readonly Lie[] = [
     kind: 'a changed order',
     order: (envelope) => ({
       ...envelope,
-      payload: Buffer.from(JSON.stringify({ ...read(envelope), maxAttempts: 100 })).toString('base64'),
+      payload: Buffer.from(
+        JSON.stringify({
+          ...read(envelope),
+          job: envelope.payload.length % 2 ? OTHER : ANOTHER,
+          maxAttempts: 100,
+        }),
+      ).toString('base64'),
     }),
     rise: 0,
     index: 0,
