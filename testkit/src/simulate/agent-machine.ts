@@ -154,8 +154,7 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
         onLines: (told) => {
           const lines = parts.owned?.speak(told, host.name) ?? told;
           if (parts.owned)
-            for (const line of lines)
-              if (!told.includes(line)) happenings.onMessage(host.name, 'arrived', 'to agent', line);
+            for (const line of lines) happenings.onMessage(host.name, 'arrived', 'to agent', line);
           for (const line of lines) {
             if (isOver) return;
             try {
@@ -169,7 +168,11 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
         onOver: () => end(new AgentError('link.closed', 'The connection to the server was closed.')),
       }),
       server: () => served,
-      onMessage: (at, direction, line) => happenings.onMessage(host.name, at, direction, line),
+      onMessage: (at, direction, line) => {
+        // Whoever owns the server also keeps words back: what arrives is what it lets pass.
+        const isJudgedLater = parts.owned && at === 'arrived' && direction === 'to agent';
+        if (!isJudgedLater) happenings.onMessage(host.name, at, direction, line);
+      },
     });
     const served = server.serveLink(wire, derOf(chainPem), host.name);
     wires.add(wire);
