@@ -244,7 +244,7 @@ export async function makeAgent(server: TestServer, name: string, wish: AgentWis
     send: (...messages) => agent.sendRaw(messages.map((message) => `${JSON.stringify(message)}\n`).join('')),
     sendRaw: (text) => void agent.stream.write(text),
 
-    async next(is, milliseconds = 5_000) {
+    async next(is, milliseconds = 20_000) {
       const end = Date.now() + milliseconds;
       for (;;) {
         for (let at = seen; at < received.length; at += 1) {
