@@ -762,7 +762,7 @@ describe('an agent that floods or stalls', { timeout: 120_000 }, () => {
     assert.equal(JSON.parse(said.toString()).code, 'link.hello_missing');
     silent.destroy();
     await connect(4096);
-    for (let at = 0; at < 100; at += 1) await hostile.lease();
+    for (let at = 0; at < 100; at += 1) await hostile.lease(20_000);
   });
 });
 

@@ -46,7 +46,7 @@ export interface TestAgent {
   sendRaw(text: string): void;
   /** The next message of this kind that has not been awaited yet. */
   next<K extends FromServer['is']>(is: K, milliseconds?: number): Promise<Extract<FromServer, { is: K }>>;
-  lease(): Promise<HeldLease>;
+  lease(milliseconds?: number): Promise<HeldLease>;
   receipt(lease: HeldLease, changes?: Partial<ReceiptPredicate>): Envelope;
   request(
     method: string,
@@ -244,7 +244,7 @@ export async function makeAgent(server: TestServer, name: string, wish: AgentWis
     send: (...messages) => agent.sendRaw(messages.map((message) => `${JSON.stringify(message)}\n`).join('')),
     sendRaw: (text) => void agent.stream.write(text),
 
-    async next(is, milliseconds = 20_000) {
+    async next(is, milliseconds = 5_000) {
       const end = Date.now() + milliseconds;
       for (;;) {
         for (let at = seen; at < received.length; at += 1) {
@@ -270,10 +270,10 @@ export async function makeAgent(server: TestServer, name: string, wish: AgentWis
       }
     },
 
-    async lease() {
+    async lease(milliseconds) {
       const held = agent.leases.shift();
       if (held) return held;
-      const message = await agent.next('lease');
+      const message = await agent.next('lease', milliseconds);
       agent.leases.push(
         ...message.tasks.map((task) => ({ job: message.job, order: message.order, ...task })),
       );
