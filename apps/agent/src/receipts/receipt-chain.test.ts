@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -129,6 +130,56 @@ describe('the chain of receipts', () => {
     assert.equal(readdirSync(folder).filter((one) => one.endsWith('.jsonl')).length, 1);
     assert.equal(asked, 1);
     assert.equal((await open()).seq, 450);
+  });
+
+  it('says that they are durable only when the segment that they filled is on the disk', async (t) => {
+    const chain = await open();
+    const isFull = (): boolean => readdirSync(folder).filter((one) => one.endsWith('.jsonl')).length > 1;
+    const released: (() => void)[] = [];
+    let fault: NodeJS.ErrnoException | null = null;
+    t.mock.method(fs, 'fdatasync', (_: number, done: fs.NoParamCallback) => released.push(() => done(fault)));
+    const twoWait = async (): Promise<void> => {
+      for (let times = 0; released.length < 2 && times < 100; times += 1) await new Promise(setImmediate);
+      assert.equal(released.length, 2);
+    };
+    syncBuiltinESMExports();
+    t.after(() => {
+      t.mock.reset();
+      syncBuiltinESMExports();
+    });
+    while (!isFull()) chain.add(outcome, { stdout: 'a'.repeat(60_000), stderr: null });
+    let isDurable = false;
+    const synced = chain.sync().then(() => (isDurable = true));
+    await twoWait();
+    // The new one first, which has nothing in it.
+    released.pop()?.();
+    for (let times = 0; times < 20; times += 1) await new Promise(setImmediate);
+    assert.equal(isDurable, false);
+    released.pop()?.();
+    await synced;
+
+    const segments = readdirSync(folder).length;
+    while (readdirSync(folder).length === segments)
+      chain.add(outcome, { stdout: 'a'.repeat(60_000), stderr: null });
+    fault = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+    const failed = chain.sync();
+    await twoWait();
+    // The full one fails, and the other would not tell.
+    released.shift()?.();
+    fault = null;
+    released.shift()?.();
+    await assert.rejects(failed, { code: 'record.not_durable' });
+    await assert.rejects(
+      Promise.all([
+        chain.sync(),
+        new Promise(setImmediate).then(async () => {
+          for (const release of released.splice(0)) release();
+          await new Promise(setImmediate);
+          for (const release of released.splice(0)) release();
+        }),
+      ]),
+      { code: 'record.not_durable' },
+    );
   });
 
   it(

@@ -71,6 +71,8 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
   const { segments, pending, head, found } = readSegments(place.folder);
   let { seq, digest: previous } = head;
   let removal: Promise<void> = Promise.resolve();
+  /** Full segments that may not be on the disk yet. */
+  let filling: Promise<unknown> | undefined;
   let file = await openSegment();
   makeSpare(place.folder);
 
@@ -99,18 +101,33 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
 
   function startSegment(): void {
     const full = file;
-    removal = removal.then(async () => {
-      await full.sync().catch(() => undefined);
-      await full.close();
-    });
     segments.push({ path: segmentPath(place.folder, seq + 1), last: seq });
     file = openAppendFile(currentSegment().path);
+    const mine = Promise.all([filling, full.sync(), syncFolder(place.folder)]);
+    filling = mine;
+    const finish = async (): Promise<void> => {
+      try {
+        await mine;
+        if (filling === mine) filling = undefined;
+      } catch {
+        // It stays, and each sync fails with it.
+      } finally {
+        await full.close();
+      }
+    };
+    removal = removal.then(finish);
+  }
+
+  async function sync(): Promise<void> {
+    const full = filling;
+    await file.sync();
+    await full;
   }
 
   async function removeAccepted(upTo: number): Promise<void> {
     const gone = segments.filter((segment, at) => at < segments.length - 1 && segment.last <= upTo);
     if (gone.length === 0) return;
-    await file.sync();
+    await sync();
     await place.beforeRemoval();
     for (const segment of gone) {
       rmSync(segment.path, { force: true });
@@ -151,7 +168,7 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
       if (file.size > SEGMENT_BYTES) startSegment();
       return receipt;
     },
-    sync: () => file.sync(),
+    sync,
     accepted(upTo) {
       for (const known of pending.keys()) {
         if (known > upTo) break;
@@ -162,6 +179,7 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
       } catch {
         // Only a note: without it they are sent once more.
       }
+      // A segment that stays is only longer on the disk; the next call takes it too.
       removal = removal.then(() => removeAccepted(upTo)).catch(() => undefined);
     },
     found,
@@ -175,7 +193,8 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
     },
     async close() {
       await removal;
-      await file.sync().catch(() => undefined);
+      // Whoever needed it durable has awaited a sync of his own.
+      await sync().catch(() => undefined);
       await file.close();
     },
   };
