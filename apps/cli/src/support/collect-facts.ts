@@ -55,7 +55,8 @@ export async function isolationHere(places: Places, agents: readonly AgentView[]
     '/etc/os-release',
   ];
   const files = await Promise.all(
-    named.map(async (file) => [file, await readFile(file, 'utf8').catch(() => null)] as const),
+    // That a kernel has not one of them is a fact too.
+    named.map(async (file) => [file, await readFile(file, 'utf8').catch(wordsOf)] as const),
   );
   return {
     name: 'isolation.json',
@@ -135,15 +136,19 @@ export async function configuredHere(places: Places): Promise<Facts> {
 export async function filesHere(places: Places): Promise<Facts> {
   const lines: string[] = [];
   const list = async (folder: string, depth: number): Promise<void> => {
-    const names = await readdir(folder).catch((error: unknown) => {
-      lines.push(`${folder}: ${wordsOf(error)}`);
-      return [];
-    });
+    const names = await readdir(folder).catch(wordsOf);
+    if (typeof names === 'string') {
+      lines.push(`${folder}: ${names}`);
+      return;
+    }
     for (const name of names.toSorted((a, b) => (a < b ? -1 : 1))) {
       if (lines.length >= MOST_NAMES) return;
       const file = path.join(folder, name);
-      const facts = await stat(file).catch(() => undefined);
-      if (facts === undefined) continue;
+      const facts = await stat(file).catch(wordsOf);
+      if (typeof facts === 'string') {
+        lines.push(`${file}: ${facts}`);
+        continue;
+      }
       const mode = (facts.mode & 0o7777).toString(8).padStart(4, '0');
       lines.push(`${mode} ${facts.uid}:${facts.gid} ${facts.size} ${facts.mtime.toISOString()} ${file}`);
       if (facts.isDirectory() && depth > 1) await list(file, depth - 1);

@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, startDigest } from '@writ/trust/digest';
+import { ifThere } from '../if-there.ts';
 import { FILE_PARTS, type KeptFiles } from '../kept-files.ts';
 import { ServerError } from '../server-error.ts';
 
@@ -46,15 +47,13 @@ export async function keepFiles(
     return join(uploads, `${digestOf(owner).slice('sha256:'.length, 39)}-${name}`);
   };
   const sizeOf = async (digest: string): Promise<number | null> =>
-    await stat(pathOf(digest)).then(
-      (found) => found.size,
-      () => null,
-    );
+    (await ifThere(stat(pathOf(digest))))?.size ?? null;
 
   /** One at a time for one digest. */
   const inTurn = async <T>(digest: string, act: () => Promise<T>): Promise<T> => {
     const before = turns.get(digest) ?? Promise.resolve();
     const mine = before.then(act, act);
+    // Whoever asked hears how it went; who comes next only waits.
     const settled = mine.catch(() => {});
     turns.set(digest, settled);
     try {
@@ -83,10 +82,7 @@ export async function keepFiles(
   };
 
   const uploadedOf = async (digest: string, owner: string): Promise<number> =>
-    await stat(uploadPath(digest, owner)).then(
-      (found) => found.size,
-      () => 0,
-    );
+    (await ifThere(stat(uploadPath(digest, owner))))?.size ?? 0;
 
   const appendChunk: KeptFiles['append'] = async (digest, chunk, { offset, total, owner }) => {
     const path = uploadPath(digest, owner);
@@ -132,8 +128,8 @@ export async function keepFiles(
     isSound: async (digest) => {
       const stamp = stamps.get(digest);
       if (stamp === undefined) return false;
-      const found = await stat(pathOf(digest)).catch(() => null);
-      return found !== null && stampOf(found) === stamp;
+      const found = await ifThere(stat(pathOf(digest)));
+      return found !== undefined && stampOf(found) === stamp;
     },
     append: async (digest, chunk, at) =>
       await inTurn(uploadPath(digest, at.owner), async () => await appendChunk(digest, chunk, at)).catch(
@@ -159,6 +155,7 @@ export async function keepFiles(
         await settle(path, digest);
         return got.size;
       } catch (error) {
+        // What went wrong first is what is told.
         await handle.close().catch(() => {});
         await rm(path, { force: true });
         throw asStorageFault(error);
@@ -168,8 +165,8 @@ export async function keepFiles(
     remove: async (digest, before) =>
       await inTurn(pathOf(digest), async () => {
         const path = pathOf(digest);
-        const found = await stat(path).catch(() => null);
-        if (found === null || found.mtimeMs > before) return 0;
+        const found = await ifThere(stat(path));
+        if (!found || found.mtimeMs > before) return 0;
         await rm(path, { force: true });
         stamps.delete(digest);
         return found.size;
@@ -178,7 +175,7 @@ export async function keepFiles(
     async *listPart(part) {
       for (let first = part; first < 256; first += FILE_PARTS) {
         const start = first.toString(16).padStart(2, '0');
-        const names = await readdir(join(folder, start)).catch(() => []);
+        const names = (await ifThere(readdir(join(folder, start)))) ?? [];
         for (const name of names) if (DIGEST.test(`sha256:${start}${name}`)) yield `sha256:${start}${name}`;
       }
     },
@@ -223,8 +220,8 @@ export async function removeOldUploads(folder: string, before: number): Promise<
   let removed = 0;
   for (const name of await readdir(uploads)) {
     const path = join(uploads, name);
-    const found = await stat(path).catch(() => null);
-    if (found === null || found.mtimeMs >= before) continue;
+    const found = await ifThere(stat(path));
+    if (!found || found.mtimeMs >= before) continue;
     await rm(path, { force: true });
     removed += 1;
   }

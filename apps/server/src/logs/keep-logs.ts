@@ -1,6 +1,7 @@
 import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, startDigest } from '@writ/trust/digest';
+import { ifThere } from '../if-there.ts';
 import type { KeptLogs, LogName } from '../kept-logs.ts';
 import { ServerError } from '../server-error.ts';
 
@@ -22,15 +23,12 @@ export function keepLogs(folder: string): KeptLogs {
   const jobFolder = (job: string): string => join(folder, job.slice(0, 2), job);
   const keyOf = (name: LogName): string => `${name.index}.${name.attempt}.${name.stream}`;
   const pathOf = (name: LogName): string => join(jobFolder(name.job), keyOf(name));
-  const fileSize = async (path: string): Promise<number | null> =>
-    await stat(path).then(
-      (found) => found.size,
-      () => null,
-    );
+  const fileSize = async (path: string): Promise<number | null> => (await ifThere(stat(path)))?.size ?? null;
 
   const inTurn = async <T>(key: string, act: () => Promise<T>): Promise<T> => {
     const before = turns.get(key) ?? Promise.resolve();
     const mine = before.then(act, act);
+    // Whoever asked hears how it went; who comes next only waits.
     const settled = mine.catch(() => {});
     turns.set(key, settled);
     try {
@@ -182,7 +180,7 @@ export function keepLogs(folder: string): KeptLogs {
 
     sizeOfJob: async (job) => {
       const folderOf = jobFolder(job);
-      const names = await readdir(folderOf).catch(() => []);
+      const names = (await ifThere(readdir(folderOf))) ?? [];
       let bytes = 0;
       for (const name of names) bytes += (await fileSize(join(folderOf, name))) ?? 0;
       return bytes;

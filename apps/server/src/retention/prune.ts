@@ -34,6 +34,7 @@ export function pruneWith(parts: Parts): PruneNow {
     const act = async (): Promise<PruneView> =>
       asked.isDryRun ? await count(parts, asked, by.now) : await remove(parts, asked, by);
     const mine = before.then(act, act);
+    // Whoever asked hears how it went; who comes next only waits.
     before = mine.catch(() => {});
     return await mine;
   };
