@@ -134,52 +134,47 @@ describe('the chain of receipts', () => {
 
   it('says that they are durable only when the segment that they filled is on the disk', async (t) => {
     const chain = await open();
-    const isFull = (): boolean => readdirSync(folder).filter((one) => one.endsWith('.jsonl')).length > 1;
-    const released: (() => void)[] = [];
-    let fault: NodeJS.ErrnoException | null = null;
-    t.mock.method(fs, 'fdatasync', (_: number, done: fs.NoParamCallback) => released.push(() => done(fault)));
-    const twoWait = async (): Promise<void> => {
-      for (let times = 0; released.length < 2 && times < 100; times += 1) await new Promise(setImmediate);
-      assert.equal(released.length, 2);
-    };
+    let waiting: { isNew: boolean; done: fs.NoParamCallback }[] = [];
+    t.mock.method(fs, 'fdatasync', (descriptor: number, done: fs.NoParamCallback) => {
+      waiting.push({ isNew: fs.fstatSync(descriptor).size === 0, done });
+    });
     syncBuiltinESMExports();
     t.after(() => {
       t.mock.reset();
       syncBuiltinESMExports();
     });
-    while (!isFull()) chain.add(outcome, { stdout: 'a'.repeat(60_000), stderr: null });
+    const fillOne = (): void => {
+      const before = readdirSync(folder).length;
+      while (readdirSync(folder).length === before)
+        chain.add(outcome, { stdout: 'a'.repeat(60_000), stderr: null });
+    };
+    /** Ends what the disk was asked for, of the new segment or of the full one. */
+    const end = async (isNew: boolean, fault: Error | null = null): Promise<void> => {
+      const isMine = (one: { isNew: boolean }): boolean => one.isNew === isNew;
+      for (let times = 0; !waiting.some(isMine) && times < 100; times += 1) await new Promise(setImmediate);
+      const mine = waiting.filter(isMine);
+      assert.equal(mine.length, 1);
+      waiting = waiting.filter((one) => !isMine(one));
+      for (const { done } of mine) done(fault);
+      for (let times = 0; times < 10; times += 1) await new Promise(setImmediate);
+    };
+
+    fillOne();
     let isDurable = false;
     const synced = chain.sync().then(() => (isDurable = true));
-    await twoWait();
-    // The new one first, which has nothing in it.
-    released.pop()?.();
-    for (let times = 0; times < 20; times += 1) await new Promise(setImmediate);
+    await end(true);
     assert.equal(isDurable, false);
-    released.pop()?.();
+    await end(false);
     await synced;
 
-    const segments = readdirSync(folder).length;
-    while (readdirSync(folder).length === segments)
-      chain.add(outcome, { stdout: 'a'.repeat(60_000), stderr: null });
-    fault = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
-    const failed = chain.sync();
-    await twoWait();
-    // The full one fails, and the other would not tell.
-    released.shift()?.();
-    fault = null;
-    released.shift()?.();
-    await assert.rejects(failed, { code: 'record.not_durable' });
-    await assert.rejects(
-      Promise.all([
-        chain.sync(),
-        new Promise(setImmediate).then(async () => {
-          for (const release of released.splice(0)) release();
-          await new Promise(setImmediate);
-          for (const release of released.splice(0)) release();
-        }),
-      ]),
-      { code: 'record.not_durable' },
-    );
+    fillOne();
+    const failed = assert.rejects(chain.sync(), { code: 'record.not_durable' });
+    await end(false, new Error('EIO: i/o error, fdatasync'));
+    await end(true);
+    await failed;
+    const failedAgain = assert.rejects(chain.sync(), { code: 'record.not_durable' });
+    await end(true);
+    await failedAgain;
   });
 
   it(
