@@ -12,12 +12,20 @@ export interface Effect {
   readonly isDone: boolean;
   /** Some process of it lives. */
   readonly isAlive: boolean;
+  /** Milliseconds since 1970. */
+  readonly began: number;
+  /** When the last of its processes ended. */
+  readonly closed: number | null;
 }
 
 /** A recorder on loopback to which tasks tell that they began and ended. */
 export interface EffectLog extends AsyncDisposable {
   /** In the order in which they began. */
   readonly effects: readonly Effect[];
+  /** `job.index` of tasks that came to their own end. */
+  readonly done: ReadonlySet<string>;
+  /** Whoever connects here writes `job index attempt uid`, waits for a line, and writes `done` at the end. */
+  readonly port: number;
   alive(): Effect[];
   /** What a task runs to be recorded: begins, waits about that long (the longer, the higher its index by four), ends. `mark` stands in its argv and in the name of a file that it writes. */
   command(milliseconds: number, mark: string): readonly string[];
@@ -28,17 +36,22 @@ export interface EffectLog extends AsyncDisposable {
 const script = `exec 3<>/dev/tcp/127.0.0.1/$1 && echo "$WRIT_JOB $WRIT_INDEX $WRIT_ATTEMPT $UID" >&3 && read -r <&3 && echo work >"$0.work" && sleep "$(($2 + WRIT_INDEX % 4 * $3))e-3" && echo done >&3`;
 
 export async function startEffectLog(): Promise<EffectLog> {
-  const effects: { -readonly [K in keyof Effect]: Effect[K] }[] = [];
+  type Seen = { -readonly [K in keyof Effect]: Effect[K] };
+  const effects: Seen[] = [];
+  const alive = new Set<Seen>();
+  const done = new Set<string>();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     let text = '';
-    let effect: (typeof effects)[number] | undefined;
+    let effect: Seen | undefined;
     socket.setEncoding('latin1');
     socket.on('data', (chunk: string) => {
       text += chunk;
       if (effect) {
-        effect.isDone ||= text.endsWith('done\n');
+        if (!text.endsWith('done\n')) return;
+        effect.isDone = true;
+        done.add(`${effect.job}.${effect.index}`);
         return;
       }
       if (!text.endsWith('\n')) return;
@@ -50,15 +63,21 @@ export async function startEffectLog(): Promise<EffectLog> {
         uid: Number(uid),
         isDone: false,
         isAlive: true,
+        began: Date.now(),
+        closed: null,
       };
       effects.push(effect);
+      alive.add(effect);
       // Nothing goes on before it stands here.
       socket.write('go\n');
     });
     socket.on('error', () => {});
     socket.on('close', () => {
       sockets.delete(socket);
-      if (effect) effect.isAlive = false;
+      if (!effect) return;
+      effect.isAlive = false;
+      effect.closed = Date.now();
+      alive.delete(effect);
     });
   });
   server.listen(0, '127.0.0.1');
@@ -73,7 +92,9 @@ export async function startEffectLog(): Promise<EffectLog> {
   };
   return {
     effects,
-    alive: () => effects.filter((effect) => effect.isAlive),
+    done,
+    port: address.port,
+    alive: () => [...alive],
     command: (milliseconds, mark) => [
       '/bin/bash',
       '-c',

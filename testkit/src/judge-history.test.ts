@@ -37,6 +37,8 @@ const effect = (n: number, isDone = true): Effect => ({
   uid: n,
   isDone,
   isAlive: false,
+  began: n,
+  closed: n + 1,
 });
 const counts = (state: TaskState) =>
   Object.fromEntries(TASK_STATES.map((one) => [one, one === state ? 1 : 0])) as JobHistory['job']['counts'];
@@ -56,7 +58,15 @@ const task: TaskHistory = {
 };
 const effects = [effect(1), effect(2)];
 const job: JobHistory = {
-  job: { id: JOB, state: 'succeeded', size: 1, maxAttempts: 3, counts: counts('succeeded') },
+  job: {
+    id: JOB,
+    digest: 'order',
+    state: 'succeeded',
+    size: 1,
+    maxAttempts: 3,
+    submitted: 0,
+    counts: counts('succeeded'),
+  },
   tasks: [task],
 };
 const history: History = {

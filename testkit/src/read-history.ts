@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceiptPredicate, TaskCounts } from '@writ/contract';
 import {
   openStore,
@@ -21,7 +22,9 @@ export interface TaskHistory {
 }
 
 export interface JobHistory {
-  readonly job: Pick<JobRecord, 'id' | 'state' | 'size' | 'maxAttempts'> & { readonly counts: TaskCounts };
+  readonly job: Pick<JobRecord, 'id' | 'digest' | 'state' | 'size' | 'maxAttempts' | 'submitted'> & {
+    readonly counts: TaskCounts;
+  };
   readonly tasks: readonly TaskHistory[];
 }
 
@@ -47,6 +50,16 @@ export async function readHistory(stateFolder: string): Promise<History> {
     }
   } finally {
     rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+/** The same of a database in PostgreSQL, which no server may be using. */
+export async function readDatabase(url: string): Promise<History> {
+  const store = await openStore({ url, wait: (milliseconds) => sleep(milliseconds) });
+  try {
+    return await read(store);
+  } finally {
+    await store.close();
   }
 }
 

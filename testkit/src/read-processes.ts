@@ -16,6 +16,12 @@ const TICKS_A_SECOND = 100;
 
 /** Everything that runs now because of the programs whose command line names `folder`: they and what they started. */
 export function readProcesses(folder: string): Process[] {
+  // Reading how much memory a process has takes long: only of those asked for.
+  return findProcesses(folder).map((one) => ({ ...one, memoryBytes: readMemory(one.pid) }));
+}
+
+/** The same without their memory, in a few milliseconds. */
+export function findProcesses(folder: string): Omit<Process, 'memoryBytes'>[] {
   const all = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => readProcess(Number(name)) ?? []);
@@ -27,10 +33,7 @@ export function readProcesses(folder: string): Process[] {
     found.add(one);
     waiting.push(...(children.get(one.pid) ?? []));
   }
-  // Reading how much memory a process has takes long: only of those asked for.
-  return [...found]
-    .toSorted((left, right) => left.pid - right.pid)
-    .map((one) => ({ ...one, memoryBytes: readMemory(one.pid) }));
+  return [...found].toSorted((left, right) => left.pid - right.pid);
 }
 
 /** The folder itself or something in it, and not another folder whose name begins alike. */
@@ -44,11 +47,11 @@ const FILES = {
 } as const;
 
 /** Whether a command line names that program, from its sources or as it is published: the program, or what stands around it. */
-export const namesProgram = ({ line }: Process, program: keyof typeof FILES): boolean =>
+export const namesProgram = ({ line }: Pick<Process, 'line'>, program: keyof typeof FILES): boolean =>
   FILES[program].test(line);
 
 /** The program itself, not the bwrap around it. */
-export const isProgram = (one: Process, program: keyof typeof FILES): boolean =>
+export const isProgram = (one: Pick<Process, 'line'>, program: keyof typeof FILES): boolean =>
   /^\S*node /.test(one.line) && namesProgram(one, program);
 
 export const cpuOf = (processes: readonly Process[]): number =>

@@ -26,6 +26,8 @@ export interface ClusterWish {
   readonly agents?: readonly AgentWish[];
   /** Shorter than people may ask for: 1 lets a test wait for the end of a lease. */
   readonly leaseSeconds?: number;
+  /** `postgres://…`: its records are there instead of in a file. */
+  readonly database?: string | undefined;
   /** The server's folder is on a disk of that size. For root. */
   readonly diskMib?: number;
   /** The file that `writ` is: of this checkout, when left out. */
@@ -68,6 +70,8 @@ export interface Member {
 
 export interface AgentMember extends Member {
   readonly identity: string;
+  /** Resolves when it runs no more. */
+  ended(): Promise<void>;
   readonly proxy: FaultProxy | undefined;
 }
 
@@ -187,9 +191,11 @@ async function startServer(folder: string, person: Shell, wish: ClusterWish): Pr
     await person.must(['down', '--dir', member.folder]);
   };
   const anyPorts = { peoplePort: 0, agentPort: 0 };
-  const { leaseSeconds } = wish;
+  const { leaseSeconds, database } = wish;
+  if (database !== undefined) fixed.push('--database', database);
   // What runs already is claimed by `writ up`, and not started again.
-  if (leaseSeconds !== undefined) await startServerProgram(member.folder, { ...anyPorts, leaseSeconds });
+  if (leaseSeconds !== undefined)
+    await startServerProgram(member.folder, { ...anyPorts, leaseSeconds, database });
   await up(anyPorts);
   const ports = readAddress(member.folder);
   if (leaseSeconds === undefined) return { ...member, ...ports, start: () => up(ports), stop: down };
@@ -211,13 +217,20 @@ function memberOf(name: string, folder: string): Pick<Member, 'name' | 'folder' 
   };
 }
 
-function agentMember(agent: AgentWish, folder: string, owner: Shell): Member {
+function agentMember(
+  agent: AgentWish,
+  folder: string,
+  owner: Shell,
+): Omit<AgentMember, 'identity' | 'proxy'> {
   let starter: ChildProcess | undefined;
   return {
     ...memberOf(agent.name, folder),
     async start() {
       starter = startAgent(owner, folder, agent.environment);
       await once(starter, 'spawn');
+    },
+    async ended() {
+      if (starter && starter.exitCode === null && starter.signalCode === null) await once(starter, 'exit');
     },
     async stop() {
       if (!starter || starter.exitCode !== null || starter.signalCode !== null) return;

@@ -13,6 +13,8 @@ export interface ServerProgramWish {
   readonly peoplePort: number;
   readonly agentPort: number;
   readonly leaseSeconds: number;
+  /** `postgres://…`, at the first start. */
+  readonly database?: string | undefined;
 }
 
 const PATIENCE_MS = 20_000;
@@ -23,7 +25,13 @@ export async function startServerProgram(folder: string, wish: ServerProgramWish
   const places = { ...placesIn(folder, path), entries: entriesOf(pathToFileURL(WRIT_PROGRAM).href) };
   const { argv } = serverProgram(
     places,
-    { name: 'server', host: '127.0.0.1', port: wish.peoplePort, agentPort: wish.agentPort },
+    {
+      name: 'server',
+      host: '127.0.0.1',
+      port: wish.peoplePort,
+      agentPort: wish.agentPort,
+      database: wish.database,
+    },
     false,
   );
   const line = [...argv, '--lease-seconds', String(wish.leaseSeconds)];

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdtempSync, readdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readdirSync, readlinkSync } from 'node:fs';
 import { appendFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +19,11 @@ export interface TemporaryCluster {
   /** As its owner, in one database. */
   query(database: string, statement: string): Promise<readonly Record<string, unknown>[]>;
   start(): Promise<void>;
-  /** `fast`: as an operator stops it. `kill`: it and all its processes are killed with SIGKILL. */
-  stop(how: 'fast' | 'kill'): Promise<void>;
+  /**
+   * `fast`: as an operator stops it. `kill`: it and all its processes are killed with SIGKILL. `postmaster`: only the
+   * first of them is, before this returns for the first time; the others then end by themselves.
+   */
+  stop(how: 'fast' | 'kill' | 'postmaster'): Promise<void>;
   /** Of the account that it runs as: files that it reads must be its own. */
   own(file: string): void;
   /** Lines for postgresql.conf; they count from the next start on. */
@@ -87,9 +90,11 @@ export async function temporaryCluster(port?: number): Promise<TemporaryCluster>
       if (!running || running.exitCode !== null || running.signalCode !== null) return;
       const ended = once(running, 'exit');
       const family = how === 'kill' ? await childrenOf(running.pid ?? 0) : [];
-      running.kill(how === 'kill' ? 'SIGKILL' : 'SIGINT');
+      running.kill(how === 'fast' ? 'SIGINT' : 'SIGKILL');
       for (const pid of family) killQuietly(pid);
       await ended;
+      // Another one does not start on their data before they are gone.
+      if (how === 'postmaster') await goneFrom(data);
     },
     own: (file) => {
       if (account.uid !== null) chownSync(file, account.uid, account.gid);
@@ -150,6 +155,27 @@ async function childrenOf(pid: number): Promise<number[]> {
     .split('\n')
     .map(Number)
     .filter((each) => each > 1);
+}
+
+const PATIENCE_MS = 10_000;
+
+/** Those whose parent is gone are known by where they work. */
+async function goneFrom(data: string): Promise<void> {
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const left = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isIn(data, pid));
+    if (left.length === 0) return;
+    if (performance.now() > until) for (const pid of left) killQuietly(Number(pid));
+    await sleep(10);
+  }
+}
+
+function isIn(folder: string, pid: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`) === folder;
+  } catch {
+    return false;
+  }
 }
 
 function killQuietly(pid: number): void {
