@@ -1,8 +1,14 @@
 import { cpuOf } from '@writ/testkit';
 import type { Limits } from './limits/limits.ts';
-import { findPeers } from './peers.ts';
+import { findPeers } from './peers/find-peers.ts';
 import { runJobs, type Submitter } from './run-jobs.ts';
 import { type Contestant, runRounds } from './run-rounds.ts';
+
+/** How somebody was set up who stands beside Writ. */
+export interface SetUp {
+  readonly name: string;
+  readonly how: string;
+}
 
 export interface Throughput {
   readonly perSecond: number;
@@ -34,10 +40,12 @@ const PER_ORDER = 500;
 export async function measureThroughput(wish: ThroughputWish): Promise<{
   readonly rounds: ReadonlyMap<string, readonly Throughput[]>;
   readonly pairs: readonly Pair[];
+  readonly peers: readonly SetUp[];
   readonly notRun: readonly string[];
 }> {
   const jobs = Math.round(BARE_JOBS * wish.part);
   const strictJobs = Math.round(STRICT_JOBS * wish.part);
+  const peers = await findPeers(8, jobs, wish.say);
   const contestants: Contestant<Throughput>[] = [
     writ(wish, 'writ bare, 8 slots', { agent: 'bare-8', profile: 'bare', jobs }),
     limit(wish, 'C loop, 8 slots, output captured', {
@@ -55,7 +63,7 @@ export async function measureThroughput(wish: ThroughputWish): Promise<{
       argv: ['/bin/true'],
     }),
     writ(wish, 'writ bare, 8 slots, 1 GiB heap', { agent: 'heap-8', profile: 'bare', jobs }),
-    ...(await findPeers(8, jobs, wish.say)),
+    ...peers.map(({ contestant }) => contestant),
   ];
   const pairs: Pair[] = [
     {
@@ -78,8 +86,11 @@ export async function measureThroughput(wish: ThroughputWish): Promise<{
       writ: 'writ bare, 8 slots, 1 GiB heap',
       limit: 'writ bare, 8 slots',
     },
-    { title: 'G2 beside xargs -P', writ: 'writ bare, 8 slots', limit: 'xargs -P, 8 slots' },
-    { title: 'G2 beside GNU parallel', writ: 'writ bare, 8 slots', limit: 'GNU parallel, 8 slots' },
+    ...peers.map(({ peer, contestant }) => ({
+      title: `G2 beside ${peer.name}`,
+      writ: 'writ bare, 8 slots',
+      limit: contestant.name,
+    })),
   ];
   const { sandbox } = wish;
   if (sandbox) {
@@ -105,7 +116,14 @@ export async function measureThroughput(wish: ThroughputWish): Promise<{
     run ? [] : [`${name}: ${because ?? 'not run'}`],
   );
   if (!sandbox) notRun.push('strict: this machine measured no profile strict');
-  return { rounds, pairs, notRun };
+  return {
+    rounds,
+    pairs,
+    peers: peers
+      .filter(({ contestant }) => contestant.run)
+      .map(({ peer, contestant }) => ({ name: contestant.name, how: peer.how })),
+    notRun,
+  };
 }
 
 function writ(

@@ -1,4 +1,4 @@
-// npm run bench [-- --rounds N] [-- --quick]
+// npm run bench [-- --only NAME,…] [-- --rounds N] [-- --quick]
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { namesProgram, startCluster, type Cluster, type Process } from '@writ/testkit';
 import { checkConfiguration } from './check-configuration.ts';
 import { BALLAST, copyCheckout } from './copy-checkout.ts';
-import { compileLimits } from './limits/limits.ts';
+import { compileLimits, type Limits } from './limits/limits.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureStart } from './measure-start.ts';
 import { measureThroughput } from './measure-throughput.ts';
@@ -49,13 +49,46 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function measure({ rounds, part, topic }: BenchWish): Promise<Results> {
+async function measure({ rounds, part, topic, only }: BenchWish): Promise<Results> {
   const limits = compileLimits(folder);
-  say('start: writ up in an empty folder');
-  const startMs = await measureStart(rounds);
-  const memory = await measureRest();
-  const steps = await measureSteps(part);
+  const startMs = only.has('start') ? await measureStartUp(rounds) : undefined;
+  const memory = only.has('rest') ? await measureRest() : undefined;
+  const steps = only.has('steps') ? await measureSteps(part) : undefined;
+  const { notRun = [], ...path } =
+    only.has('throughput') || only.has('latency') ? await measureJobs({ limits, rounds, part, only }) : {};
+  return {
+    topic,
+    date: new Date().toISOString().slice(0, 10),
+    machine: {
+      cores: availableParallelism(),
+      processor: cpus()[0]?.model.trim() ?? 'unknown',
+      kernel: release(),
+      memoryGib: Math.round(totalmem() / 2 ** 30),
+      node: process.version,
+    },
+    wish: { rounds, part },
+    ...path,
+    ...(startMs && { startMs }),
+    ...(memory && { memory }),
+    ...(steps && { steps }),
+    notRun,
+  };
+}
 
+function measureStartUp(rounds: number): Promise<number[]> {
+  say('start: writ up in an empty folder');
+  return measureStart(rounds);
+}
+
+/** Throughput and latency: the same agents with everything on. */
+async function measureJobs({
+  limits,
+  rounds,
+  part,
+  only,
+}: Pick<BenchWish, 'rounds' | 'part' | 'only'> & { readonly limits: Limits }): Promise<
+  Pick<Results, 'configuration' | 'throughput' | 'latency' | 'notRun'>
+> {
   const heavy = await copyCheckout(join(folder, 'heavy'), { agent: BALLAST });
   const cluster = await startCluster({
     agents: [
@@ -81,49 +114,42 @@ async function measure({ rounds, part, topic }: BenchWish): Promise<Results> {
       perOrder: 500,
     });
   }
-
-  say('throughput');
-  const throughput = await measureThroughput({ rounds, part, limits, submitter, sandbox, say });
-  say('latency');
-  const idle = { rounds, part, limits, folder, submitter };
-  const latency = [
-    {
+  const { notRun = [], ...throughput } = only.has('throughput')
+    ? await measureThroughput({ rounds, part, limits, submitter, sandbox, say })
+    : {};
+  const latency: NonNullable<Results['latency']>[number][] = [];
+  if (only.has('latency')) {
+    say('latency');
+    const idle = { rounds, part, limits, folder, submitter };
+    latency.push({
       name: 'bare',
       rounds: await measureLatency({ ...idle, agent: 'bare-8', profile: 'bare', argv: ['/bin/true'] }),
-    },
-  ];
-  if (sandbox) {
-    const strict = await measureLatency({ ...idle, agent: 'strict-8', profile: 'strict', argv: sandbox });
-    latency.push({ name: 'strict (F with a start of the bwrap line)', rounds: strict });
+    });
+    if (sandbox) {
+      latency.push({
+        name: 'strict (F with a start of the bwrap line)',
+        rounds: await measureLatency({ ...idle, agent: 'strict-8', profile: 'strict', argv: sandbox }),
+      });
+    }
   }
+  await cluster.stop();
+  running = undefined;
   return {
-    topic,
-    date: new Date().toISOString().slice(0, 10),
-    machine: {
-      cores: availableParallelism(),
-      processor: cpus()[0]?.model.trim() ?? 'unknown',
-      kernel: release(),
-      memoryGib: Math.round(totalmem() / 2 ** 30),
-    },
-    wish: { rounds, part },
     configuration,
-    throughput,
-    latency,
-    startMs,
-    memory,
-    steps,
-    notRun: throughput.notRun,
+    ...('rounds' in throughput && { throughput }),
+    ...(latency.length > 0 && { latency }),
+    notRun,
   };
 }
 
 /** A server and one agent that have had nothing to do for a while. */
-async function measureRest(): Promise<Results['memory']> {
+async function measureRest(): Promise<NonNullable<Results['memory']>> {
   say('rest: memory of a server and an agent');
   const cluster = await startCluster({ agents: [{ name: 'rest-2', slots: 2 }] });
   running = cluster;
   await sleep(3000);
   const all = cluster.processes();
-  const part = (of: string, which: (one: Process) => boolean): Results['memory'][number] => {
+  const part = (of: string, which: (one: Process) => boolean): NonNullable<Results['memory']>[number] => {
     const own = all.filter(which);
     return { of, bytes: own.reduce((sum, one) => sum + one.memoryBytes, 0), processes: own.length };
   };

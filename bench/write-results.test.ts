@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readArguments } from './read-arguments.ts';
+import { PARTS, readArguments } from './read-arguments.ts';
 import { showResults, type Results } from './write-results.ts';
 
 const results: Results = {
   topic: 'job-path',
   date: '2026-01-31',
-  machine: { cores: 2, processor: 'a processor', kernel: '6.1.0', memoryGib: 24 },
+  machine: { cores: 2, processor: 'a processor', kernel: '6.1.0', memoryGib: 24, node: 'v24.21.0' },
   wish: { rounds: 3, part: 1 },
   configuration: {
     writ: '0.1.0',
@@ -42,6 +42,7 @@ const results: Results = {
       { title: 'writ against its limit', writ: 'writ', limit: 'limit' },
       { title: 'writ beside the absent', writ: 'writ', limit: 'absent' },
     ],
+    peers: [{ name: 'a peer', how: 'commits synchronously' }],
   },
   latency: [
     {
@@ -76,24 +77,34 @@ test('what was on stands with the figures', () => {
   assert.match(shown, /bare \| \*\*3\.00\*\* .* \| \*\*2\.00\*\* .* \| \*\*4\.00\*\*/);
 });
 
+test('how a peer was set up stands below the ratios, and what was not asked for is left out', () => {
+  assert.match(showResults(results), /How the peers were set up:\n\n- a peer: commits synchronously/);
+  const { latency: _latency, throughput: _throughput, ...rest } = results;
+  assert.doesNotMatch(showResults(rest), /## (One job|Throughput)/);
+});
+
 test('a quick run says that its figures are not to be compared', () => {
   assert.doesNotMatch(showResults(results), /too few to compare/);
   assert.match(showResults({ ...results, wish: { rounds: 2, part: 0.2 } }), /too few to compare/);
 });
 
-test('the command line takes rounds, quick and a topic, and names what it does not know', () => {
-  assert.deepEqual(readArguments(['--rounds', '7', '--topic', 'link']), {
-    rounds: 7,
-    part: 1,
-    topic: 'link',
-    isWritten: true,
-  });
+test('the command line takes rounds, quick, parts and a topic, and names what it does not know', () => {
+  const all = { rounds: 5, part: 1, topic: 'job-path', isWritten: true, only: new Set(PARTS), isBig: false };
+  assert.deepEqual(readArguments([]), all);
+  assert.deepEqual(readArguments(['--rounds', '7', '--topic', 'link']), { ...all, rounds: 7, topic: 'link' });
   assert.deepEqual(readArguments(['--quick', '--no-write']), {
+    ...all,
     rounds: 2,
     part: 0.2,
-    topic: 'job-path',
     isWritten: false,
   });
+  assert.deepEqual(readArguments(['--only', 'files,depth', '--big']), {
+    ...all,
+    topic: 'depth-files',
+    only: new Set(['depth', 'files']),
+    isBig: true,
+  });
+  assert.match(readArguments(['--only', 'files,speed']) as string, /^--only takes start, rest/);
   assert.match(readArguments(['--rounds', '0']) as string, /above 0/);
   assert.match(readArguments(['--topic', '../x']) as string, /small letters/);
   assert.match(readArguments(['--slow']) as string, /^--slow is not known/);

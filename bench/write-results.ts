@@ -2,9 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Configuration } from './check-configuration.ts';
 import type { LatencyRound } from './measure-latency.ts';
-import type { Pair, Throughput } from './measure-throughput.ts';
-import { spread, type Spread } from './statistics.ts';
+import { cell, list, table } from './markdown.ts';
+import type { Pair, SetUp, Throughput } from './measure-throughput.ts';
 
+/** What was not asked for is left out. */
 export interface Results {
   readonly topic: string;
   readonly date: string;
@@ -13,17 +14,19 @@ export interface Results {
     readonly processor: string;
     readonly kernel: string;
     readonly memoryGib: number;
+    readonly node: string;
   };
   readonly wish: { readonly rounds: number; readonly part: number };
-  readonly configuration: Configuration;
-  readonly throughput: {
+  readonly configuration?: Configuration;
+  readonly throughput?: {
     readonly rounds: ReadonlyMap<string, readonly Throughput[]>;
     readonly pairs: readonly Pair[];
+    readonly peers: readonly SetUp[];
   };
-  readonly latency: readonly { readonly name: string; readonly rounds: readonly LatencyRound[] }[];
-  readonly startMs: readonly number[];
-  readonly memory: readonly { readonly of: string; readonly bytes: number; readonly processes: number }[];
-  readonly steps: readonly { readonly program: string; readonly step: string; readonly share: number }[];
+  readonly latency?: readonly { readonly name: string; readonly rounds: readonly LatencyRound[] }[];
+  readonly startMs?: readonly number[];
+  readonly memory?: readonly { readonly of: string; readonly bytes: number; readonly processes: number }[];
+  readonly steps?: readonly { readonly program: string; readonly step: string; readonly share: number }[];
   readonly notRun: readonly string[];
 }
 
@@ -32,49 +35,76 @@ export function writeResults(folder: string, results: Results): string[] {
   mkdirSync(folder, { recursive: true });
   const name = join(folder, `${results.date}-${results.topic}`);
   writeFileSync(`${name}.md`, showResults(results));
-  const { rounds } = results.throughput;
-  const plain = { ...results, throughput: { ...results.throughput, rounds: Object.fromEntries(rounds) } };
-  writeFileSync(`${name}.json`, `${JSON.stringify(plain, null, 2)}\n`);
+  // A map is nothing in JSON.
+  const plain = JSON.stringify(
+    results,
+    (_, value: unknown) => (value instanceof Map ? Object.fromEntries(value) : value),
+    2,
+  );
+  writeFileSync(`${name}.json`, `${plain}\n`);
   return [`${name}.md`, `${name}.json`];
 }
 
 export function showResults(results: Results): string {
-  const { machine, configuration, throughput, latency } = results;
+  const { machine, wish } = results;
   const parts = [
     `# ${results.topic}, ${results.date}`,
-    `${machine.cores} cores (${machine.processor}), ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${configuration.node}. ${results.wish.rounds} interleaved rounds${results.wish.part < 1 ? `, with ${results.wish.part} of the jobs: too few to compare` : ''}. Each cell: median (min – max). Ratios are made within a round.`,
-    '## What was on',
-    list([
-      `Writ ${configuration.writ}; ${configuration.database}`,
-      `TLS: ${configuration.tls}`,
-      `orders: ${configuration.orders}`,
-      `receipts: ${configuration.receipts}`,
-      `output: ${configuration.output}`,
-      ...configuration.agents.map(
-        ({ name, slots, profiles }) => `agent ${name}: ${slots} slots, ${profiles.join(', ')}`,
-      ),
-    ]),
-    '## Throughput of `/bin/true`',
-    table(
-      ['', 'jobs/s', 'CPU ms a job'],
-      [...throughput.rounds]
-        .filter(([, rounds]) => rounds.length > 0)
-        .map(([name, rounds]) => [
-          name,
-          cell(
-            rounds.map((round) => round.perSecond),
-            0,
-          ),
-          cell(
-            rounds.flatMap((round) => round.cpuMsPerJob ?? []),
-            2,
-          ),
-        ]),
+    `${machine.cores} cores (${machine.processor}), ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${machine.node}. ${wish.rounds} interleaved rounds${wish.part < 1 ? `, with ${wish.part} of the jobs: too few to compare` : ''}. Each cell: median (min – max). Ratios are made within a round.`,
+    ...(results.configuration ? showConfiguration(results.configuration) : []),
+    ...(results.throughput ? showThroughput(results.throughput) : []),
+    ...(results.latency ? showLatency(results.latency) : []),
+    ...showStartAndRest(results),
+    ...(results.steps ? showSteps(results.steps) : []),
+    ...(results.notRun.length > 0 ? ['## Not run', list(results.notRun)] : []),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+const showConfiguration = (configuration: Configuration): string[] => [
+  '## What was on',
+  list([
+    `Writ ${configuration.writ}; ${configuration.database}`,
+    `TLS: ${configuration.tls}`,
+    `orders: ${configuration.orders}`,
+    `receipts: ${configuration.receipts}`,
+    `output: ${configuration.output}`,
+    ...configuration.agents.map(
+      ({ name, slots, profiles }) => `agent ${name}: ${slots} slots, ${profiles.join(', ')}`,
     ),
-    table(
-      ['ratio', 'jobs/s', 'CPU a job'],
-      throughput.pairs.map((pair) => [pair.title, ...ratiosOf(pair, throughput.rounds)]),
-    ),
+  ]),
+];
+
+const showThroughput = ({ rounds, pairs, peers }: NonNullable<Results['throughput']>): string[] => [
+  '## Throughput of `/bin/true`',
+  table(
+    ['', 'jobs/s', 'CPU ms a job'],
+    [...rounds]
+      .filter(([, own]) => own.length > 0)
+      .map(([name, own]) => [
+        name,
+        cell(
+          own.map((round) => round.perSecond),
+          0,
+        ),
+        cell(
+          own.flatMap((round) => round.cpuMsPerJob ?? []),
+          2,
+        ),
+      ]),
+  ),
+  table(
+    ['ratio', 'jobs/s', 'CPU a job'],
+    pairs.map((pair) => [pair.title, ...ratiosOf(pair, rounds)]),
+  ),
+  ...(peers.length > 0
+    ? ['How the peers were set up:', list(peers.map(({ name, how }) => `${name}: ${how}`))]
+    : []),
+];
+
+const showLatency = (latency: NonNullable<Results['latency']>): string[] => {
+  const column = (rounds: readonly LatencyRound[], of: (round: LatencyRound) => number): string =>
+    cell(rounds.map(of), 2);
+  return [
     '## One job on an idle system',
     table(
       [
@@ -90,61 +120,37 @@ export function showResults(results: Results): string {
       ],
       latency.map(({ name, rounds }) => [
         name,
-        cell(
-          rounds.map((round) => round.p50Ms),
-          2,
-        ),
-        cell(
-          rounds.map((round) => round.p99Ms),
-          2,
-        ),
-        cell(
-          rounds.map((round) => round.floorMs),
-          2,
-        ),
-        cell(
-          rounds.map((round) => round.p50Ms / round.floorMs),
-          2,
-        ),
-        cell(
-          rounds.map((round) => round.p99Ms / round.floorMs),
-          2,
-        ),
-        cell(
-          rounds.map((round) => round.spawnMs),
-          2,
-        ),
-        cell(
-          rounds.map((round) => round.commitMs),
-          2,
-        ),
-        cell(
-          rounds.map((round) => round.roundTripMs),
-          2,
-        ),
+        column(rounds, (round) => round.p50Ms),
+        column(rounds, (round) => round.p99Ms),
+        column(rounds, (round) => round.floorMs),
+        column(rounds, (round) => round.p50Ms / round.floorMs),
+        column(rounds, (round) => round.p99Ms / round.floorMs),
+        column(rounds, (round) => round.spawnMs),
+        column(rounds, (round) => round.commitMs),
+        column(rounds, (round) => round.roundTripMs),
       ]),
     ),
-    '## Start and rest',
-    list([
-      `\`writ up --no-agent\` in an empty folder, until it listens and says so: ${cell(results.startMs, 0)} ms`,
-      ...results.memory.map(
-        ({ of, bytes, processes }) =>
-          `${of} at rest: ${(bytes / 2 ** 20).toFixed(0)} MiB in ${processes} process${processes === 1 ? '' : 'es'}`,
-      ),
-    ]),
-    ...(results.steps.length > 0
-      ? [
-          '## Where the time of server and agent goes',
-          table(
-            ['program', 'step', 'part of its CPU time'],
-            results.steps.map(({ program, step, share }) => [program, step, `${(share * 100).toFixed(1)} %`]),
-          ),
-        ]
-      : []),
-    ...(results.notRun.length > 0 ? ['## Not run', list(results.notRun)] : []),
   ];
-  return `${parts.join('\n\n')}\n`;
+};
+
+function showStartAndRest({ startMs, memory = [] }: Results): string[] {
+  const start = startMs
+    ? [`\`writ up --no-agent\` in an empty folder, until it listens and says so: ${cell(startMs, 0)} ms`]
+    : [];
+  const rest = memory.map(
+    ({ of, bytes, processes }) =>
+      `${of} at rest: ${(bytes / 2 ** 20).toFixed(0)} MiB in ${processes} process${processes === 1 ? '' : 'es'}`,
+  );
+  return start.length + rest.length > 0 ? ['## Start and rest', list([...start, ...rest])] : [];
 }
+
+const showSteps = (steps: NonNullable<Results['steps']>): string[] => [
+  '## Where the time of server and agent goes',
+  table(
+    ['program', 'step', 'part of its CPU time'],
+    steps.map(({ program, step, share }) => [program, step, `${(share * 100).toFixed(1)} %`]),
+  ),
+];
 
 function ratiosOf(pair: Pair, rounds: ReadonlyMap<string, readonly Throughput[]>): string[] {
   const writ = rounds.get(pair.writ) ?? [];
@@ -167,14 +173,3 @@ function ratiosOf(pair: Pair, rounds: ReadonlyMap<string, readonly Throughput[]>
     cell(cpu, 2),
   ];
 }
-
-function cell(values: readonly number[], digits: number): string {
-  if (values.length === 0) return '–';
-  const { min, median, max }: Spread = spread(values);
-  return `**${median.toFixed(digits)}** (${min.toFixed(digits)} – ${max.toFixed(digits)})`;
-}
-
-const list = (lines: readonly string[]): string => lines.map((line) => `- ${line}`).join('\n');
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
