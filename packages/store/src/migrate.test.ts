@@ -33,6 +33,19 @@ test('a file that is no database is refused in words and left as it is', async (
   await database.remove();
 });
 
+test('a migration that fails half-way leaves the version before, and goes through when its cause is gone', async () => {
+  const database = await temporaryDatabase();
+  await migrateTo(database.file, '0003-queues');
+  const before = schemaOf(database.file);
+  await database.tamper('create table removed_job (what text)');
+  await assert.rejects(database.open(), { code: 'store.cannot_open' });
+  await database.tamper('drop table removed_job');
+  assert.equal(schemaOf(database.file), before);
+  await (await database.open()).close();
+  assert.deepEqual(listDone(database.file), NAMES);
+  await database.remove();
+});
+
 for (const [step, name] of NAMES.entries()) {
   test(`a database of version ${name} becomes the same as a fresh one`, async () => {
     const fresh = await temporaryDatabase();

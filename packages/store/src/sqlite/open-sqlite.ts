@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { Kysely, SqliteDialect } from 'kysely';
+import { Kysely, SqliteAdapter, SqliteDialect } from 'kysely';
 import type { Tables } from '../tables.ts';
 import { isForEachRow, runForEachRow } from './run-for-each-row.ts';
 
@@ -14,7 +14,7 @@ export function openSqlite(file: string, mode: 'write' | 'read'): Kysely<Tables>
     database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 4000');
   const statements = new Map<string, ReturnType<typeof asKyselyTakesIt>>();
   return new Kysely<Tables>({
-    dialect: new SqliteDialect({
+    dialect: new Dialect({
       database: {
         close: () => database.close(),
         prepare(text) {
@@ -33,6 +33,19 @@ export function openSqlite(file: string, mode: 'write' | 'read'): Kysely<Tables>
       },
     }),
   });
+}
+
+/** All migrations or none, and one sync of the disk for all of them: SQLite can do that, as long as none turns a pragma. */
+class Dialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new Adapter();
+  }
+}
+
+class Adapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
 }
 
 /** @param isOver SQLite takes some transactions back by itself, as on a full disk: why is what people are to hear. */
