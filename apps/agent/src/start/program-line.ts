@@ -144,14 +144,21 @@ function systemBinds(): string[] {
   return binds;
 }
 
-/** Entry by entry: the folder itself may be one that only root can enter, as one made by `mktemp -d` is. */
+/**
+ * Entry by entry: the folder itself may be one that only root can enter, as one made by `mktemp -d` is. Of a built
+ * program only its own, `name.js` and `name-….js`: what is not seen is not abused, and each bind costs time at the start.
+ */
 function appBinds(place: ProgramPlace): string[] {
   if (place.root && place.uid !== null && (statSync(join(place.app, place.entry)).mode & 0o004) === 0)
     throw new StartError(
       'start.app_unreadable',
       `Account ${place.uid} may not read ${join(place.app, place.entry)}. Give the code to all: chmod -R o+rX ${place.app}`,
     );
+  const isBuilt = /^[a-z]+\.js$/.test(place.entry);
+  const own = `${place.entry.slice(0, -'.js'.length)}-`;
+  const isNeeded = (name: string): boolean =>
+    isBuilt ? [place.entry, 'package.json'].includes(name) || name.startsWith(own) : name !== '.git';
   return readdirSync(place.app)
-    .filter((name) => name !== '.git')
+    .filter(isNeeded)
     .flatMap((name) => ['--ro-bind', join(place.app, name), `/writ/app/${name}`]);
 }

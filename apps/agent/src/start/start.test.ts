@@ -94,6 +94,25 @@ test('a program starts from a folder that its account could not enter, and sees 
   assert.throws(() => programLine(place), { code: 'start.app_unreadable' });
 });
 
+test('a built program sees its own files and no other program', () => {
+  const place = makePlace('built', '');
+  const write = (name: string, text: string): void =>
+    writeFileSync(join(place.app, name), text, { mode: 0o644 });
+  write('package.json', '{"type":"module"}');
+  write('server-AB12.js', 'export const later = "found";');
+  write(
+    'server.js',
+    `import { readdirSync } from 'node:fs';
+     const { later } = await import('./server-AB12.js');
+     console.log(JSON.stringify([later, readdirSync('/writ/app').sort()]));`,
+  );
+  for (const other of ['cli.js', 'cli-CD34.js', 'servers.js', 'LICENSE']) write(other, '');
+  const line = programLine({ ...place, entry: 'server.js' });
+  const run = spawnSync(line.argv[0] ?? '', line.argv.slice(1), { env: {}, encoding: 'utf8' });
+  assert.equal(run.status, 0, run.stderr);
+  assert.deepEqual(JSON.parse(run.stdout), ['found', ['package.json', 'server-AB12.js', 'server.js']]);
+});
+
 test('without bubblewrap only the account is changed, and the line says so', () => {
   const place = makePlace('open', tell);
   const line = programLine({ ...place, bwrap: null });
