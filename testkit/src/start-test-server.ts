@@ -4,21 +4,19 @@ import { join } from 'node:path';
 import { decodeBase64, type Label } from '@writ/contract';
 import { start, type RunningServer, type ServerOptions } from '@writ/server';
 import {
-  addSignature,
   type HeldSets,
   makeFirstSet,
   makeInvite,
   newSeed,
-  seal,
   type Signer,
   setRef,
   signerFromSeed,
   startSets,
 } from '@writ/trust';
 import { pemOf } from '@writ/trust/certificates';
-import { PAYLOAD_TYPES } from '@writ/contract';
 import { type ApiAnswer, type ApiCall, callApi } from './call-api.ts';
 import { randomId, type TestPerson } from './make-order.ts';
+import { signAdmission } from './sign-admission.ts';
 
 const random = (bytes: Uint8Array<ArrayBuffer>): unknown => crypto.getRandomValues(bytes);
 export const newSigner = (): Signer => signerFromSeed(newSeed(random));
@@ -95,29 +93,11 @@ export async function startTestServer(options: Partial<ServerOptions> = {}): Pro
       });
       return body.token;
     },
-    async admit(name, identity, { labels = [], queues = ['*'] } = {}) {
-      const admission = {
-        format: 1 as const,
-        cluster: sets.cluster,
-        identity: identity.key,
-        name,
-        machine: { host: name, os: 'linux', arch: 'x64', machineId: null },
-        how: {
-          is: 'by_hand' as const,
-          labels,
-          queues,
-          set: setRef(sets.newest),
-          by: { person: person.id, key: person.signer.key },
-        },
-        role: 'agent',
-        supersedes: null,
-        time: Date.now(),
-      };
-      const half = seal(PAYLOAD_TYPES.admission, admission, [person.signer]);
-      const envelope = addSignature(half, seal(PAYLOAD_TYPES.admission, admission, [identity]));
+    async admit(name, identity, grants = {}) {
+      const { envelope, digest } = signAdmission(sets, person, identity, { name, ...grants });
       const answer = await call('POST', '/api/v1/admissions', { body: { admission: envelope } });
       if (answer.status !== 201) throw new Error(`the agent was not admitted: ${answer.bytes.toString()}`);
-      return half.digest;
+      return digest;
     },
     async invite({ name } = {}) {
       const invite = makeInvite(

@@ -58,11 +58,14 @@ export interface TestAgent {
   close(): Promise<void>;
 }
 
+/** What it needs of a server, in this process or another. */
+export type AgentHome = Pick<TestServer, 'sets' | 'person' | 'agentPort' | 'admit'>;
+
 const EMPTY = digestOf(new Uint8Array());
 
 /** Over `writ-enrol/1`, for an admitted identity: a certificate. */
 export async function enrol(
-  server: TestServer,
+  server: AgentHome,
   identity: Signer,
   previous: string | null = null,
   pair = generateP256(),
@@ -136,7 +139,7 @@ export async function converse(
 }
 
 export function describe(
-  server: TestServer,
+  server: AgentHome,
   identity: Signer,
   name: string,
   changes: Partial<Description> = {},
@@ -170,9 +173,11 @@ export interface AgentWish {
   readonly grants?: Parameters<TestServer['admit']>[2];
   /** Presented instead of its own. */
   readonly own?: OwnCertificate;
+  /** Gets each message as it comes; nothing is kept to be awaited. */
+  readonly hear?: (message: FromServer) => void;
 }
 
-export async function makeAgent(server: TestServer, name: string, wish: AgentWish = {}): Promise<TestAgent> {
+export async function makeAgent(server: AgentHome, name: string, wish: AgentWish = {}): Promise<TestAgent> {
   const identity = wish.identity ?? newSigner();
   const admission = await server.admit(name, identity, wish.grants);
   const own = wish.own ?? (await enrol(server, identity));
@@ -349,6 +354,7 @@ export async function makeAgent(server: TestServer, name: string, wish: AgentWis
   };
 
   const take = (message: FromServer): void => {
+    if (wish.hear) return wish.hear(message);
     received.push(message);
     if (message.is === 'order') agent.orders.set(message.digest, message.envelope);
   };
@@ -356,7 +362,7 @@ export async function makeAgent(server: TestServer, name: string, wish: AgentWis
 }
 
 /** The connection alone, as far as TLS and the server let it come. */
-export async function connectLink(server: TestServer, own: OwnCertificate): Promise<TLSSocket> {
+export async function connectLink(server: AgentHome, own: OwnCertificate): Promise<TLSSocket> {
   const roots = server.sets.newest.set.authorities.map((root) => Buffer.from(root, 'base64'));
   const expect = () => ({
     cluster: server.sets.cluster,
