@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { namesProgram, startCluster, type Cluster, type Process } from '@writ/testkit';
 import { checkConfiguration } from './check-configuration.ts';
+import { type ControlPlane, measureControlPlane } from './control-plane/measure-control-plane.ts';
+import { startProcesslessAgent } from './control-plane/start-processless-agent.ts';
 import { BALLAST, copyCheckout } from './copy-checkout.ts';
 import { compileLimits, type Limits } from './limits/limits.ts';
 import { measureLatency } from './measure-latency.ts';
@@ -56,6 +58,7 @@ async function measure({ rounds, part, topic, only }: BenchWish): Promise<Result
   const steps = only.has('steps') ? await measureSteps(part) : undefined;
   const { notRun = [], ...path } =
     only.has('throughput') || only.has('latency') ? await measureJobs({ limits, rounds, part, only }) : {};
+  const controlPlane = only.has('control-plane') ? await measureProcessless(rounds, part) : undefined;
   return {
     topic,
     date: new Date().toISOString().slice(0, 10),
@@ -71,6 +74,7 @@ async function measure({ rounds, part, topic, only }: BenchWish): Promise<Result
     ...(startMs && { startMs }),
     ...(memory && { memory }),
     ...(steps && { steps }),
+    ...(controlPlane && { controlPlane }),
     notRun,
   };
 }
@@ -140,6 +144,20 @@ async function measureJobs({
     ...(latency.length > 0 && { latency }),
     notRun,
   };
+}
+
+/** What the server does for a job when no agent starts anything. */
+async function measureProcessless(rounds: number, part: number): Promise<ControlPlane> {
+  say('control plane: no process is started');
+  const cluster = await startCluster({ agents: [] });
+  running = cluster;
+  const submitter: Submitter = { client: await cluster.openRemoteClient(), cluster };
+  await using agent = await startProcesslessAgent(cluster, 'signs-only');
+  const measured = await measureControlPlane({ rounds, part, submitter, agent, say });
+  await agent[Symbol.asyncDispose]();
+  await cluster.stop();
+  running = undefined;
+  return measured;
 }
 
 /** A server and one agent that have had nothing to do for a while. */

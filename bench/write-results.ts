@@ -2,6 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Configuration } from './check-configuration.ts';
 import type { LatencyRound } from './measure-latency.ts';
+import type { ControlPlane } from './control-plane/measure-control-plane.ts';
+import { showControlPlane } from './control-plane/show-control-plane.ts';
 import { cell, list, table } from './markdown.ts';
 import type { Pair, SetUp, Throughput } from './measure-throughput.ts';
 
@@ -24,6 +26,7 @@ export interface Results {
     readonly peers: readonly SetUp[];
   };
   readonly latency?: readonly { readonly name: string; readonly rounds: readonly LatencyRound[] }[];
+  readonly controlPlane?: ControlPlane;
   readonly startMs?: readonly number[];
   readonly memory?: readonly { readonly of: string; readonly bytes: number; readonly processes: number }[];
   readonly steps?: readonly { readonly program: string; readonly step: string; readonly share: number }[];
@@ -53,6 +56,7 @@ export function showResults(results: Results): string {
     ...(results.configuration ? showConfiguration(results.configuration) : []),
     ...(results.throughput ? showThroughput(results.throughput) : []),
     ...(results.latency ? showLatency(results.latency) : []),
+    ...(results.controlPlane ? showControlPlane(results.controlPlane) : []),
     ...showStartAndRest(results),
     ...(results.steps ? showSteps(results.steps) : []),
     ...(results.notRun.length > 0 ? ['## Not run', list(results.notRun)] : []),
