@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { withTree } from '../gates/plant-tree.ts';
 import { runProgram } from '../test/run-program.ts';
 import { buildPackage } from './build-package.ts';
@@ -142,4 +144,33 @@ describe('the package', () => {
       );
     });
   });
+});
+
+test('`writ up` reads little before its server starts', async () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['apps/cli/src/verbs/up.ts'],
+    outdir: 'unwritten',
+    write: false,
+    metafile: true,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    logLevel: 'error',
+  });
+  const read = new Set<string>();
+  const follow = (file: string): void => {
+    if (read.has(file)) return;
+    read.add(file);
+    for (const { path, kind } of metafile.inputs[file]?.imports ?? [])
+      if (kind === 'import-statement' && path in metafile.inputs) follow(path);
+  };
+  follow('apps/cli/src/verbs/up.ts');
+  assert.ok(read.has('apps/agent/src/start/program-line.ts'));
+  assert.deepEqual(
+    [...read].filter((file) => file.includes('node_modules/')),
+    [],
+  );
 });

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { openSocketPath } from '@writ/client/node';
+import { openSocketPath } from '@writ/client/socket-path';
 import type { Surroundings } from '../surroundings.ts';
 import type { Places } from './places.ts';
 import { programEnvironment } from './program-environment.ts';
