@@ -15,6 +15,7 @@ export type AgentErrorCode =
   | 'join.certificate_wrong'
   | 'join.other_cluster'
   | 'join.answer_malformed'
+  | 'lease.over'
   | 'link.refused'
   | 'link.version'
   | 'link.malformed'

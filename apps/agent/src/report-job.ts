@@ -1,4 +1,5 @@
 import type { LeasedTask, OutputFile, SetRef } from '@writ/contract';
+import { AgentError } from './agent-error.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import type { LeasedJob } from './leased-job.ts';
@@ -183,8 +184,10 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
   try {
     const stdout = await wholeLog(job, files, 'stdout', mostOf(job, end.stdoutBytes), parts);
     const stderr = await wholeLog(job, files, 'stderr', mostOf(job, end.stderrBytes), parts);
-    if (end.outputsTar === null || job.stop !== undefined)
+    if (end.outputsTar === null)
       return { because: asEnd(because, job, []), detail: '', outputs: [], stdout, stderr };
+    // It came to its own end and was stopped before its outputs were sent: without them that end cannot stand.
+    if (job.stop !== undefined) return { because: job.stop, detail: '', outputs: [], stdout, stderr };
     const tar = end.outputsTar;
     try {
       const outputs = await parts.sendOutputs(job, tar);
@@ -239,8 +242,8 @@ async function wholeLog(
   if (short.size === 0 && 'digest' in short) return short;
   const tail = parts.tailsOf(job)[stream];
   if ('digest' in short && tail.sent === 0) return short;
-  // Nobody waits for the log of a lease that is over.
-  if (job.stop === 'lost') return digestOnly(path, most);
+  // Nobody waits for the log of a lease that is over, and a result whose log is not there cannot stand.
+  if (job.stop === 'lost') throw new AgentError('lease.over', 'The lease ended before the log was sent.');
   await parts.whileMine(job, () => tail.push(short.size));
   return 'digest' in short ? { ...short, inline: null } : readLongLog(path, short.size);
 }

@@ -310,6 +310,27 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       assert.equal((await it.run(['/bin/true'])).end.code, 0, 'the slot goes on');
     });
 
+    test('tells a cancel that comes while outputs are collected as a cancel, not as outputs that are too large', async () => {
+      for (const profile of [kind, 'bare'] as const) {
+        const started = await it.isolation.start({
+          slot: 0,
+          profile,
+          argv: ['/bin/sh', '-c', 'mkdir r; head -c 200M /dev/zero >r/large'],
+          env: [],
+          inputs: [],
+          limits: { ...usualLimits, diskBytes: 268_435_456 },
+          network: false,
+          outputs: { patterns: ['r/**'], maxBytes: 1e9 },
+        });
+        const isCollecting = (): boolean => processesOf(it).some((line) => line.includes('do find'));
+        assert.ok(await until(isCollecting, 10_000));
+        it.isolation.cancel(started, 'kill');
+        const end = await started.ended;
+        started.release();
+        assert.deepEqual([end.reason, end.outputsTar], ['cancelled', null], profile);
+      }
+    });
+
     test('leaves no process behind, daemons included, in the sandbox and bare', async () => {
       for (const profile of [kind, 'bare'] as const) {
         const { end } = await it.run(['/bin/sh', '-c', '(setsid sh -c "sleep 47 & sleep 48" &) ; exit 0'], {

@@ -447,10 +447,7 @@ export class Slot {
   }
 
   /** A second run in the sandbox, as the job's own account, with the folder read-only and nothing of the job alive. */
-  async #collect(
-    run: RunMessage,
-    outputs: NonNullable<RunMessage['outputs']>,
-  ): Promise<'whole' | 'output_limit' | 'sandbox'> {
+  async #collect(run: RunMessage, outputs: NonNullable<RunMessage['outputs']>): Promise<'whole' | EndReason> {
     const how = run.profile === 'bare' ? 'collect-bare' : 'collect';
     const argv = collectCommand(outputs.patterns);
     const command = {
@@ -471,6 +468,8 @@ export class Slot {
     const code = await this.#loop.run({ ...command, how });
     await this.#waitUntilDead(run);
     if (code === 0) return 'whole';
+    // Stopped from outside: its outputs had no part in that.
+    if (this.#running?.cause) return this.#running.cause;
     return code === null || exitOrSignal(code).signal === 'SIGXFSZ' ? 'output_limit' : 'sandbox';
   }
 
