@@ -137,6 +137,10 @@ async function startDatabase(
   const postgres = await temporaryCluster();
   opened.defer(() => postgres.remove());
   await postgres.createDatabase('campaign');
+  // As durable, and without opening a thousand files that nobody has written.
+  await postgres.set('recovery_init_sync_method = syncfs');
+  await postgres.stop('fast');
+  await postgres.start();
   return postgres;
 }
 
