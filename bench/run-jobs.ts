@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { buildOrder, followJob, submitJob, type Client } from '@writ/client';
+import { buildOrder, followJob, type Steering, submitJob, type Client } from '@writ/client';
 import { newId, setRef, signOrder } from '@writ/trust';
 import type { Envelope, Order } from '@writ/contract';
 import type { Cluster } from '@writ/testkit';
@@ -29,15 +29,29 @@ const LOOK_MS = 100;
  * end is seen by asking ten times a second: asking more often would be most of what is measured.
  * @returns milliseconds.
  */
-export async function runJobs({ client, cluster }: Submitter, wish: JobsWish): Promise<number> {
+export async function runJobs(submitter: Submitter, wish: JobsWish): Promise<number> {
   const start = performance.now();
+  await awaitJobs(submitter, await submitJobs(submitter, wish));
+  return performance.now() - start;
+}
+
+/** @returns the jobs, one for each order. */
+export async function submitJobs(
+  { client, cluster }: Submitter,
+  wish: JobsWish,
+  steering: Steering = {},
+): Promise<string[]> {
   const jobs: string[] = [];
   for (let from = 0; from < wish.jobs; from += wish.perOrder) {
     const to = Math.min(wish.jobs, from + wish.perOrder) - 1;
     const order = signJob(cluster, wish, { is: 'range', from, to });
-    await submitJob(client, order, { signal: never, wait });
+    await submitJob(client, order, { signal: never, wait, steering });
     jobs.push(order.job);
   }
+  return jobs;
+}
+
+export async function awaitJobs({ client }: Submitter, jobs: readonly string[]): Promise<void> {
   for (const job of jobs) {
     let view = await client.readJob(job);
     while (view.ended === null) {
@@ -50,7 +64,6 @@ export async function runJobs({ client, cluster }: Submitter, wish: JobsWish): P
       );
     }
   }
-  return performance.now() - start;
 }
 
 /** Sends one signed job and waits for it. @returns milliseconds from before it is sent to the event that it has ended. */

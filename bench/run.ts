@@ -5,11 +5,12 @@ import { join, relative } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { namesProgram, startCluster, type Cluster, type Process } from '@writ/testkit';
+import { namesProgram, startCluster, type Cluster, type ClusterWish, type Process } from '@writ/testkit';
 import { checkConfiguration } from './check-configuration.ts';
 import { type ControlPlane, measureControlPlane } from './control-plane/measure-control-plane.ts';
-import { startProcesslessAgent } from './control-plane/start-processless-agent.ts';
+import { type ProcesslessAgent, startProcesslessAgent } from './control-plane/start-processless-agent.ts';
 import { BALLAST, copyCheckout } from './copy-checkout.ts';
+import { type Depth, measureDepth, type Waters } from './depth/measure-depth.ts';
 import { compileLimits, type Limits } from './limits/limits.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureStart } from './measure-start.ts';
@@ -27,10 +28,20 @@ if (typeof wish === 'string') {
 }
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'writ-bench-')));
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
-let running: Cluster | undefined;
+const running = new Set<Cluster>();
+const stopAll = async (): Promise<void> => {
+  await Promise.all([...running].map((cluster) => cluster.stop()));
+  running.clear();
+};
+/** It is stopped however this ends. */
+const open = async (wish: ClusterWish): Promise<Cluster> => {
+  const cluster = await startCluster(wish);
+  running.add(cluster);
+  return cluster;
+};
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
-    void (running?.stop() ?? Promise.resolve()).finally(() => process.exit(130));
+    void stopAll().finally(() => process.exit(130));
   });
 }
 /** Who has run so many for the first time is compiled: a server and its agents run for months. */
@@ -47,7 +58,7 @@ try {
   say(`✗ ${(error as Error).message}`);
   process.exitCode = 1;
 } finally {
-  await running?.stop();
+  await stopAll();
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -59,6 +70,7 @@ async function measure({ rounds, part, topic, only }: BenchWish): Promise<Result
   const { notRun = [], ...path } =
     only.has('throughput') || only.has('latency') ? await measureJobs({ limits, rounds, part, only }) : {};
   const controlPlane = only.has('control-plane') ? await measureProcessless(rounds, part) : undefined;
+  const depth = only.has('depth') ? await measureDepths(rounds, part) : undefined;
   return {
     topic,
     date: new Date().toISOString().slice(0, 10),
@@ -75,6 +87,7 @@ async function measure({ rounds, part, topic, only }: BenchWish): Promise<Result
     ...(memory && { memory }),
     ...(steps && { steps }),
     ...(controlPlane && { controlPlane }),
+    ...(depth && { depth }),
     notRun,
   };
 }
@@ -94,7 +107,7 @@ async function measureJobs({
   Pick<Results, 'configuration' | 'throughput' | 'latency' | 'notRun'>
 > {
   const heavy = await copyCheckout(join(folder, 'heavy'), { agent: BALLAST });
-  const cluster = await startCluster({
+  const cluster = await open({
     agents: [
       { name: 'bare-8', slots: 8, profiles: ['bare'] },
       { name: 'bare-2', slots: 2, profiles: ['bare'] },
@@ -102,7 +115,6 @@ async function measureJobs({
       { name: 'strict-8', slots: 8, profiles: ['strict', 'user'] },
     ],
   });
-  running = cluster;
   const submitter: Submitter = { client: await cluster.openRemoteClient(), cluster };
   const configuration = await checkConfiguration(submitter, say);
   const isStrict = configuration.agents.some(({ profiles }) => profiles.includes('strict'));
@@ -136,8 +148,7 @@ async function measureJobs({
       });
     }
   }
-  await cluster.stop();
-  running = undefined;
+  await stopAll();
   return {
     configuration,
     ...('rounds' in throughput && { throughput }),
@@ -149,22 +160,39 @@ async function measureJobs({
 /** What the server does for a job when no agent starts anything. */
 async function measureProcessless(rounds: number, part: number): Promise<ControlPlane> {
   say('control plane: no process is started');
-  const cluster = await startCluster({ agents: [] });
-  running = cluster;
+  await using agents = new AsyncDisposableStack();
+  const { submitter, agent } = await openProcessless(agents);
+  return await measureControlPlane({ rounds, part, submitter, agent, say });
+}
+
+async function measureDepths(rounds: number, part: number): Promise<Depth> {
+  say('depth: above few and above many that wait');
+  await using agents = new AsyncDisposableStack();
+  const waters = async (pending: number): Promise<Waters> => ({
+    ...(await openProcessless(agents)),
+    pending,
+  });
+  const shallow = await waters(1000);
+  const deep = await waters(Math.max(10_000, Math.round(1_000_000 * part)));
+  return await measureDepth({ rounds, part, shallow, deep, say });
+}
+
+/** The agent ends before its server. */
+async function openProcessless(
+  agents: AsyncDisposableStack,
+): Promise<{ readonly submitter: Submitter; readonly agent: ProcesslessAgent }> {
+  const cluster = agents.adopt(await open({ agents: [] }), async (opened) => {
+    await opened.stop();
+    running.delete(opened);
+  });
   const submitter: Submitter = { client: await cluster.openRemoteClient(), cluster };
-  await using agent = await startProcesslessAgent(cluster, 'signs-only');
-  const measured = await measureControlPlane({ rounds, part, submitter, agent, say });
-  await agent[Symbol.asyncDispose]();
-  await cluster.stop();
-  running = undefined;
-  return measured;
+  return { submitter, agent: agents.use(await startProcesslessAgent(cluster, 'signs-only')) };
 }
 
 /** A server and one agent that have had nothing to do for a while. */
 async function measureRest(): Promise<NonNullable<Results['memory']>> {
   say('rest: memory of a server and an agent');
-  const cluster = await startCluster({ agents: [{ name: 'rest-2', slots: 2 }] });
-  running = cluster;
+  const cluster = await open({ agents: [{ name: 'rest-2', slots: 2 }] });
   await sleep(3000);
   const all = cluster.processes();
   const part = (of: string, which: (one: Process) => boolean): NonNullable<Results['memory']>[number] => {
@@ -180,8 +208,7 @@ async function measureRest(): Promise<NonNullable<Results['memory']>> {
     part('launcher', isLauncher),
     part('starter and slots', (one) => !isServer(one) && !isAgent(one) && !isLauncher(one)),
   ];
-  await cluster.stop();
-  running = undefined;
+  await stopAll();
   return memory;
 }
 
@@ -189,11 +216,10 @@ async function measureRest(): Promise<NonNullable<Results['memory']>> {
 async function measureSteps(part: number): Promise<Step[]> {
   say('steps: server and agent under a profiler');
   const program = await copyCheckout(join(folder, 'profiled'), { server: PROFILER, agent: PROFILER });
-  const cluster = await startCluster({
+  const cluster = await open({
     program,
     agents: [{ name: 'profiled-8', slots: 8, profiles: ['bare'] }],
   });
-  running = cluster;
   const submitter: Submitter = { client: await cluster.openRemoteClient(), cluster };
   const agent = cluster.agent('profiled-8');
   const jobs = Math.round(3000 * part);
@@ -210,7 +236,6 @@ async function measureSteps(part: number): Promise<Step[]> {
     ],
     () => runJobs(submitter, work),
   );
-  await cluster.stop();
-  running = undefined;
+  await stopAll();
   return steps;
 }

@@ -4,6 +4,8 @@ import type { Configuration } from './check-configuration.ts';
 import type { LatencyRound } from './measure-latency.ts';
 import type { ControlPlane } from './control-plane/measure-control-plane.ts';
 import { showControlPlane } from './control-plane/show-control-plane.ts';
+import type { Depth } from './depth/measure-depth.ts';
+import { showDepth } from './depth/show-depth.ts';
 import { cell, list, table } from './markdown.ts';
 import type { Pair, SetUp, Throughput } from './measure-throughput.ts';
 
@@ -27,6 +29,7 @@ export interface Results {
   };
   readonly latency?: readonly { readonly name: string; readonly rounds: readonly LatencyRound[] }[];
   readonly controlPlane?: ControlPlane;
+  readonly depth?: Depth;
   readonly startMs?: readonly number[];
   readonly memory?: readonly { readonly of: string; readonly bytes: number; readonly processes: number }[];
   readonly steps?: readonly { readonly program: string; readonly step: string; readonly share: number }[];
@@ -57,6 +60,7 @@ export function showResults(results: Results): string {
     ...(results.throughput ? showThroughput(results.throughput) : []),
     ...(results.latency ? showLatency(results.latency) : []),
     ...(results.controlPlane ? showControlPlane(results.controlPlane) : []),
+    ...(results.depth ? showDepth(results.depth) : []),
     ...showStartAndRest(results),
     ...(results.steps ? showSteps(results.steps) : []),
     ...(results.notRun.length > 0 ? ['## Not run', list(results.notRun)] : []),

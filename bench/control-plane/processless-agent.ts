@@ -8,7 +8,6 @@ import { connect } from '@writ/client';
 import { fetchOverSocket, PeopleFolder } from '@writ/client/node';
 import type { FromServer } from '@writ/contract';
 import { signAdmission } from '../../testkit/src/sign-admission.ts';
-import { newSigner } from '../../testkit/src/start-test-server.ts';
 import { makeAgent } from '../../testkit/src/test-agent.ts';
 
 const [, people = '', socket = '', port = '', name = ''] = process.argv.slice(2);

@@ -9,7 +9,6 @@ import {
   makeInvite,
   newSeed,
   type Signer,
-  setRef,
   signerFromSeed,
   startSets,
 } from '@writ/trust';
