@@ -7,6 +7,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { connect } from '@writ/client';
+import { fetchOverSocket } from '@writ/client/node';
 import { openShell, type Shell } from '../testkit/src/open-shell.ts';
 import { readProcesses } from '../testkit/src/read-processes.ts';
 
@@ -50,10 +52,14 @@ describe('a server on any free port', { timeout: 240_000 }, () => {
     );
     await ana.must(['run', '--', 'true']);
     await ana.must(['down', '--dir', state]);
-    await ana.must(['up', '--dir', state, '--host', '0.0.0.0', '--no-agent']);
+    await ana.must(['up', '--dir', state, '--host', '0.0.0.0', '--no-agent', '--lease', '7s']);
     assert.deepEqual(addressesOf(first.peoplePort), ['0.0.0.0']);
     await ana.must(['down', '--dir', state]);
     await ana.must(['up', ...LOOPBACK, '--no-agent']);
+    const { fetch, close } = fetchOverSocket(join(state, 'server', 'admin.sock'));
+    const { leaseSeconds } = await connect({ url: 'http://writ', fetch }).readServer();
+    await close();
+    assert.equal(leaseSeconds, 7, 'so does its lease');
     await ana.must(['down', '--dir', state]);
   });
 

@@ -52,7 +52,10 @@ export const COMMANDS: readonly CommandSpec[] = [
         '--database <url>',
         'postgres://… to keep records in, or @FILE that has it (SQLite in the state folder)',
       ],
-      ['--lease <duration>', 'how long an agent may be silent before others get its tasks (30s)'],
+      [
+        '--lease <duration>',
+        'how long an agent may be silent before others get its tasks (30s, or what was said before)',
+      ],
       ['--slots <number>', 'how many jobs the agent runs at once (one for each core)'],
       [
         '--counter <name[=number]>',
@@ -362,7 +365,10 @@ export const COMMANDS: readonly CommandSpec[] = [
         '--database <url>',
         'postgres://… to keep records in, or @FILE that has it (SQLite in the state folder)',
       ],
-      ['--lease <duration>', 'how long an agent may be silent before others get its tasks (30s)'],
+      [
+        '--lease <duration>',
+        'how long an agent may be silent before others get its tasks (30s, or what was said before)',
+      ],
     ],
     example: 'writ server run',
     load: async () => (await import('./verbs/server-run.ts')).serverRun,

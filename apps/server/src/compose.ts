@@ -17,6 +17,7 @@ import { statePaths } from './state-paths.ts';
 import { openDispatch } from './dispatch/open-dispatch.ts';
 import { openEnrolment } from './enrol/serve-enrolment.ts';
 import { keepFiles, removeOldUploads } from './files/keep-files.ts';
+import { keepLease } from './lease/kept-lease.ts';
 import { keepLeases } from './lease/keep-leases.ts';
 import { openLinkApp } from './link/link-app.ts';
 import { takeReceiptsWith } from './link/take-receipts.ts';
@@ -49,7 +50,7 @@ const SSL_OP_NO_TICKET = 0x4000;
 /** All wiring of the server: what is made here is closed here, in reverse. */
 export async function composeServer(options: ServerOptions): Promise<RunningServer> {
   process.umask(0o077);
-  const { leaseSeconds = DEFAULTS.leaseSeconds, silenceSeconds = SILENCE_SECONDS } = options;
+  const { silenceSeconds = SILENCE_SECONDS } = options;
   const log: Log = options.log ?? (() => {});
   const clock = systemClock();
   const randomBytes = (size: number): Uint8Array => crypto.getRandomValues(new Uint8Array(size));
@@ -83,6 +84,7 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
     await chmod(paths.folder, 0o700);
     const hold = holdOf(paths.folder);
     closing.push(() => hold.release());
+    const leaseSeconds = keepLease(paths.lease, options.leaseSeconds, DEFAULTS.leaseSeconds);
     const certificates = await keepCertificates(paths, clock, randomBytes);
     closing.push(async () => await certificates.kept);
     const store = await openStore(chooseDatabase(options.database, paths));

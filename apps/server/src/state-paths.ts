@@ -12,6 +12,8 @@ export interface StatePaths {
   readonly authoritySecret: string;
   readonly addressFile: string;
   readonly listeningFile: string;
+  /** For how many seconds tasks are leased, where that was said once. */
+  readonly lease: string;
 }
 
 export function statePaths(state: string): StatePaths {
@@ -26,5 +28,6 @@ export function statePaths(state: string): StatePaths {
     authoritySecret: join(folder, 'authority-secret'),
     addressFile: join(folder, 'address.json'),
     listeningFile: join(folder, 'listening.json'),
+    lease: join(folder, 'lease-seconds'),
   };
 }

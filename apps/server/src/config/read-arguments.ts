@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { isLease } from '../lease/kept-lease.ts';
 import type { ServerOptions } from '../running-server.ts';
 import { StartError } from '../server-error.ts';
 
@@ -33,7 +34,7 @@ export function readArguments(argv: readonly string[]): ServerOptions {
   const peoplePort = portOf('--port', port);
   const agentsPort = portOf('--agent-port', agentPort);
   const leaseSeconds = lease === undefined ? undefined : Number(lease);
-  if (leaseSeconds !== undefined && !(leaseSeconds >= 0.2 && leaseSeconds <= 3_600))
+  if (leaseSeconds !== undefined && !isLease(leaseSeconds))
     faults.push(`--lease-seconds is a number from 0.2 to 3600, not “${lease}”`);
   if (name !== undefined && !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
     faults.push(`--name has small letters, digits and hyphens, not “${name}”`);
