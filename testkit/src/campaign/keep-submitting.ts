@@ -23,6 +23,8 @@ export interface LoadWish {
 export interface Load {
   /** Submissions that were sent and are not answered yet. */
   unanswered(): number;
+  /** One more is submitted soon, however many tasks are open. */
+  submitOne(): void;
   /** Nothing new is submitted; what was sent is sent again until it is acknowledged. */
   finish(): Promise<void>;
 }
@@ -30,7 +32,7 @@ export interface Load {
 /** More than any task needs: what kills take away is tried again. */
 const MOST_ATTEMPTS = 100;
 const PATIENCE_MS = 120_000;
-const LOOK_MS = 20;
+const LOOK_MS = 10;
 
 /** Keeps some tasks waiting all the time, as arrays and as single jobs, and writes down what it was told. */
 export function keepSubmitting(wish: LoadWish): Load {
@@ -38,6 +40,7 @@ export function keepSubmitting(wish: LoadWish): Load {
   const patience = new AbortController();
   let acknowledged = 0;
   let unanswered = 0;
+  let asked = 0;
 
   const submitOne = async (client: Client, dice: Dice): Promise<void> => {
     const order = makeOrder(wish, dice);
@@ -78,8 +81,12 @@ export function keepSubmitting(wish: LoadWish): Load {
   const submitters = wish.clients.map(async (client, at) => {
     const dice = wish.dice.fork(`submitter ${at}`);
     while (!ending.signal.aborted) {
-      if (acknowledged - wish.effects.done.size < wish.openTasks) await submitOne(client, dice);
-      else await sleep(LOOK_MS);
+      if (asked === 0 && acknowledged - wish.effects.done.size >= wish.openTasks) {
+        await sleep(LOOK_MS);
+        continue;
+      }
+      asked = Math.max(0, asked - 1);
+      await submitOne(client, dice);
     }
   });
   const all = Promise.all(submitters);
@@ -87,6 +94,9 @@ export function keepSubmitting(wish: LoadWish): Load {
   all.catch(() => undefined);
   return {
     unanswered: () => unanswered,
+    submitOne() {
+      asked += 1;
+    },
     async finish() {
       ending.abort();
       const timer = setTimeout(() => patience.abort(), PATIENCE_MS);

@@ -6,7 +6,7 @@ export const USAGE = `npm run campaign -- kills [--minutes N] [--kills N] [--see
   --kills N      enough effective kills of each role: ends earlier
   --seed N       whom, when and with which jobs; printed (drawn)
   --database D   sqlite, or postgres: a PostgreSQL of its own (sqlite)
-  --roles LIST   of server, agent, launcher, postmaster (all that there are)
+  --roles LIST   server, agent, launcher, postmaster in turn, some several times (each once)
   --no-write     print only; else campaigns/results gets the result`;
 
 export interface Asked {
@@ -46,7 +46,7 @@ export function readArguments(given: readonly string[], drawnSeed: number): Aske
       database = value;
     } else if (argument === '--roles') {
       const named = value.split(',');
-      const found = ROLES.filter((role) => named.includes(role));
+      const found = named.flatMap((name) => ROLES.filter((role) => role === name));
       if (found.length !== named.length) return wrong(`--roles takes some of ${ROLES.join(', ')}`);
       roles = found;
     } else return wrong(`${argument} is not known`);
