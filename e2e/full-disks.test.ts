@@ -53,7 +53,11 @@ test('a server whose disk gets full refuses in words, loses nothing, and goes on
     const did = await prune();
     assert.deepEqual({ ...would, isDryRun: false }, did);
     assert.ok(did.bytes >= 8 * MIB && did.jobs === acknowledged.length, JSON.stringify(did));
-    await assert.rejects(cluster.client.readJob(talkative), { code: 'not_found' });
+    for (const verb of ['status', 'get', 'logs', 'wait', 'cancel', 'why']) {
+      const asked = await cluster.person.writ([verb, talkative]);
+      assert.notEqual(asked.exitCode, 0);
+      assert.match(asked.stderr, /was removed after its time of keeping[^]*\[job\.removed\]/, verb);
+    }
     acknowledged.length = 0;
     await becomes('a job is taken again', async () => (await trySubmit(['true'])) !== null);
   });

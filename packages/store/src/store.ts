@@ -443,6 +443,8 @@ export interface RetentionStore {
   /** At most `limit` rows of each table that removed jobs left. */
   sweepRemoved(limit: number): Promise<Swept>;
   finishRemoved(jobs: readonly string[]): Promise<void>;
+  /** Whether there was a job of this id: known as long as its id stays taken. */
+  wasRemoved(job: string): Promise<boolean>;
   /** Those that no job names. Their bytes are the caller's. */
   removeFiles(asked: UnusedAsked, by: By): Promise<RemovedFiles>;
   forgetOrders(asked: ForgetAsked, by: By): Promise<{ readonly isMore: boolean }>;

@@ -31,8 +31,13 @@ const config = { policy: 'member', group: 'client' } as const;
 
 export async function findJob({ store }: PeopleParts, id: string): Promise<JobRecord> {
   const job = await store.jobs.readJob(id);
-  if (!job) throw new ServerError('not_found', 'There is no such job, or it is not yours to see.');
-  return job;
+  if (job) return job;
+  if (await store.retention.wasRemoved(id))
+    throw new ServerError(
+      'job.removed',
+      `The job ${id} was removed after its time of keeping, with its receipts and logs.`,
+    );
+  throw new ServerError('not_found', 'There is no such job, or it is not yours to see.');
 }
 
 export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {

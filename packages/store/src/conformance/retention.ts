@@ -57,6 +57,8 @@ export function testRetention(make: MakeDatabase): void {
       });
       assert.equal(await store.jobs.readJob(id('gone')), null);
       assert.equal(await store.jobs.readOrder(id('gone')), null);
+      assert.equal(await store.retention.wasRemoved(id('gone')), true);
+      assert.equal(await store.retention.wasRemoved(id('stays')), false);
       assert.deepEqual(
         (await store.jobs.listJobs({ after: null, limit: 9 })).items.map((job) => job.id),
         [id('stays')],

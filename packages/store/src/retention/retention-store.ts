@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { SqlWords } from '../sql-words.ts';
 import type { RetentionStore } from '../store.ts';
 import type { Tables } from '../tables.ts';
@@ -20,6 +20,10 @@ export function retentionStore(
     removeJobs: (asked, by) => write((writing) => removeJobs(writing, asked, by)),
     sweepRemoved: (limit) => write((writing) => sweepRemoved(writing, limit)),
     finishRemoved: (jobs) => write((writing) => finishRemoved(writing, jobs)),
+    wasRemoved: async (job) => {
+      const marks = await sql`select id from removed_job where id = ${job}`.execute(reader);
+      return marks.rows.length > 0;
+    },
     removeFiles: (asked, by) => write((writing) => removeFiles(writing, asked, by)),
     forgetOrders: (asked, by) => write((writing) => forgetOrders(writing, asked, by)),
   };
