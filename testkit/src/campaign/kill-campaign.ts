@@ -168,8 +168,10 @@ async function killInTurn({ wish, dice, victims, load, say, signal, faults }: Ki
   while (performance.now() < until && !signal.aborted && wanted().length > 0) {
     for (const role of wanted()) {
       if (performance.now() >= until || signal.aborted) break;
-      const victim = await choose(victims[role], dice, signal);
+      let victim = await choose(victims[role], dice, signal);
       await sleep(dice.between(0, MOST_PAUSE_MS));
+      // What ran there has ended meanwhile.
+      if (victim.running().length === 0) victim = await choose(victims[role], dice, signal);
       if (victim.identity === null && dice.chance(1 / 2)) await untilSubmitting(load, dice);
       const struck = strike(role, victim, load.unanswered());
       if (!struck) {
