@@ -1,16 +1,21 @@
 // npm run bench [-- --only NAME,…] [-- --rounds N] [-- --quick]
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { namesProgram, startCluster, type Cluster, type ClusterWish, type Process } from '@writ/testkit';
+import { bringProgram } from './bring-program.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { type ControlPlane, measureControlPlane } from './control-plane/measure-control-plane.ts';
 import { type ProcesslessAgent, startProcesslessAgent } from './control-plane/start-processless-agent.ts';
 import { BALLAST, copyCheckout } from './copy-checkout.ts';
 import { type Depth, measureDepth, type Waters } from './depth/measure-depth.ts';
+import { MIB, measureFiles, PEER, type Size } from './files/measure-files.ts';
+import { measureFilesMemory } from './files/measure-memory.ts';
+import type { Files } from './files/show-files.ts';
+import { startNginx } from './files/start-nginx.ts';
 import { compileLimits, type Limits } from './limits/limits.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureStart } from './measure-start.ts';
@@ -62,7 +67,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function measure({ rounds, part, topic, only }: BenchWish): Promise<Results> {
+async function measure({ rounds, part, topic, only, isBig }: BenchWish): Promise<Results> {
   const limits = compileLimits(folder);
   const startMs = only.has('start') ? await measureStartUp(rounds) : undefined;
   const memory = only.has('rest') ? await measureRest() : undefined;
@@ -71,6 +76,7 @@ async function measure({ rounds, part, topic, only }: BenchWish): Promise<Result
     only.has('throughput') || only.has('latency') ? await measureJobs({ limits, rounds, part, only }) : {};
   const controlPlane = only.has('control-plane') ? await measureProcessless(rounds, part) : undefined;
   const depth = only.has('depth') ? await measureDepths(rounds, part) : undefined;
+  const files = only.has('files') ? await measureAllFiles(rounds, part, isBig) : undefined;
   return {
     topic,
     date: new Date().toISOString().slice(0, 10),
@@ -88,7 +94,8 @@ async function measure({ rounds, part, topic, only }: BenchWish): Promise<Result
     ...(steps && { steps }),
     ...(controlPlane && { controlPlane }),
     ...(depth && { depth }),
-    notRun,
+    ...(files && { files: files.measured }),
+    notRun: [...notRun, ...(files?.notRun ?? [])],
   };
 }
 
@@ -175,6 +182,36 @@ async function measureDepths(rounds: number, part: number): Promise<Depth> {
   const shallow = await waters(1000);
   const deep = await waters(Math.max(10_000, Math.round(1_000_000 * part)));
   return await measureDepth({ rounds, part, shallow, deep, say });
+}
+
+async function measureAllFiles(
+  rounds: number,
+  part: number,
+  isBig: boolean,
+): Promise<{ readonly measured: Files; readonly notRun: readonly string[] }> {
+  say('files');
+  const cluster = await open({ agents: [{ name: 'files-bare', profiles: ['bare'] }] });
+  const submitter: Submitter = { client: await cluster.openRemoteClient(), cluster };
+  const hasPeer =
+    (await bringProgram('nginx', 'nginx-light', say)) && (await bringProgram('curl', 'curl', say));
+  const place = join(folder, 'files');
+  const served = join(folder, 'nginx');
+  for (const one of [place, served]) mkdirSync(one);
+  await using nginx = hasPeer ? await startNginx(served) : undefined;
+  const largeMib = Math.ceil(1024 * part);
+  const sizes: Size[] = [
+    { name: '1 MiB', count: 64, bytes: MIB, rounds },
+    { name: '64 MiB', count: 4, bytes: 64 * MIB, rounds },
+    { name: `${largeMib} MiB`, count: 1, bytes: largeMib * MIB, rounds },
+    // Once: it takes minutes, and room for four copies.
+    ...(isBig ? [{ name: '4096 MiB', count: 1, bytes: 4096 * MIB, rounds: 1 }] : []),
+  ];
+  const measured = await measureFiles({ sizes, folder: place, submitter, nginx, say });
+  const bigBytes = (isBig ? 4096 : largeMib) * MIB;
+  const memory = await measureFilesMemory({ folder: place, submitter, bigBytes, say });
+  await stopAll();
+  const notRun = hasPeer ? [] : [`${PEER}: nginx or curl is not installed`];
+  return { measured: { sizes: measured, memory }, notRun };
 }
 
 /** The agent ends before its server. */

@@ -6,6 +6,7 @@ import type { ControlPlane } from './control-plane/measure-control-plane.ts';
 import { showControlPlane } from './control-plane/show-control-plane.ts';
 import type { Depth } from './depth/measure-depth.ts';
 import { showDepth } from './depth/show-depth.ts';
+import { type Files, showFiles } from './files/show-files.ts';
 import { cell, list, table } from './markdown.ts';
 import type { Pair, SetUp, Throughput } from './measure-throughput.ts';
 
@@ -30,6 +31,7 @@ export interface Results {
   readonly latency?: readonly { readonly name: string; readonly rounds: readonly LatencyRound[] }[];
   readonly controlPlane?: ControlPlane;
   readonly depth?: Depth;
+  readonly files?: Files;
   readonly startMs?: readonly number[];
   readonly memory?: readonly { readonly of: string; readonly bytes: number; readonly processes: number }[];
   readonly steps?: readonly { readonly program: string; readonly step: string; readonly share: number }[];
@@ -61,6 +63,7 @@ export function showResults(results: Results): string {
     ...(results.latency ? showLatency(results.latency) : []),
     ...(results.controlPlane ? showControlPlane(results.controlPlane) : []),
     ...(results.depth ? showDepth(results.depth) : []),
+    ...(results.files ? showFiles(results.files) : []),
     ...showStartAndRest(results),
     ...(results.steps ? showSteps(results.steps) : []),
     ...(results.notRun.length > 0 ? ['## Not run', list(results.notRun)] : []),

@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuOf, readProcesses } from '@writ/testkit';
 import { bringProgram } from '../bring-program.ts';
+import { cpuOfEndedChildren } from '../cpu-of-ended-children.ts';
 import type { Contestant } from '../run-rounds.ts';
 import { bringNpmPeers } from './bring-npm-peers.ts';
 import { bullmq } from './bullmq.ts';
@@ -86,12 +87,4 @@ async function measurePeer(peer: Peer, slots: number, count: number, installed: 
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
-}
-
-/** CPU time of everything that this program started and that has ended. */
-function cpuOfEndedChildren(): number {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // A hundred ticks are a second.
-  return (Number(fields[13]) + Number(fields[14])) * 10;
 }
