@@ -17,13 +17,16 @@ export const migrationsOf = (words: SqlWords): Record<string, Migration> => ({
 /** Forward only. @throws StoreError `store.newer_than_program` */
 export async function migrate(db: Kysely<never>, words: SqlWords): Promise<void> {
   const migrations = migrationsOf(words);
-  const unknown = (await listDone(db, words)).find((name) => !(name in migrations));
+  const done = await listDone(db, words);
+  const unknown = done.find((name) => !(name in migrations));
   if (unknown !== undefined) {
     throw new StoreError(
       'store.newer_than_program',
       `This database was made by a newer version of Writ: it has ${unknown}, which this program does not know. Start the newer version, or restore a backup from before it.`,
     );
   }
+  // As at almost every start: the migrator would read all tables again to find that nothing is to be done.
+  if (done.length === Object.keys(migrations).length) return;
   const result = await new Migrator({
     db,
     provider: { getMigrations: async () => migrations },
