@@ -69,6 +69,8 @@ export interface Given {
   /** Between 0 and 1: spreads renewals and reconnects. */
   readonly random: () => number;
   readonly log: Log;
+  /** A file of receipts that is longer is followed by the next one. */
+  readonly receiptSegmentBytes?: number;
 }
 
 /** Everything by which this program reaches another one. */
@@ -135,6 +137,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     admission: admitted.digest,
     identity,
     beforeRemoval: () => replay.sync(),
+    segmentBytes: given.receiptSegmentBytes,
   });
   recoverSuccesses(receipts.found, replay);
   const withdrawals = await openWithdrawals({

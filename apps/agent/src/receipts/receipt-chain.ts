@@ -55,6 +55,8 @@ export interface ChainPlace {
   readonly identity: Signer;
   /** Makes outcomes durable elsewhere, before receipts that also tell them are removed. */
   readonly beforeRemoval: () => Promise<void>;
+  /** A segment that is longer is followed by the next one; 8 MiB unless said otherwise. */
+  readonly segmentBytes?: number | undefined;
 }
 
 interface Segment {
@@ -67,6 +69,7 @@ const SPARE = 'spare';
 const SPARE_BYTES = 1024 * 1024;
 
 export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain> {
+  const { segmentBytes = SEGMENT_BYTES } = place;
   await mkdir(place.folder, { recursive: true, mode: 0o700 });
   const { segments, pending, head, found } = readSegments(place.folder);
   let { seq, digest: previous } = head;
@@ -165,7 +168,7 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
       const receipt = { seq, digest, task: plainTask(outcome), text };
       pending.set(seq, receipt);
       currentSegment().last = seq;
-      if (file.size > SEGMENT_BYTES) startSegment();
+      if (file.size > segmentBytes) startSegment();
       return receipt;
     },
     sync,
