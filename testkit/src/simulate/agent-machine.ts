@@ -13,6 +13,7 @@ import { joinOver } from '../../../apps/agent/src/join/compose.ts';
 import type { OwnedServer } from './owned-server.ts';
 import type { ServerMachine } from './server-machine.ts';
 import { derOf } from './paper-authority.ts';
+import { throwDice } from './seeded-random.ts';
 import { simulateLauncher } from './simulated-launcher.ts';
 import type { Happenings } from './happenings.ts';
 import type { Host, Program, Timeline } from './virtual-time.ts';
@@ -36,6 +37,7 @@ export interface AgentMachineParts {
   readonly invite: string;
   readonly slots: number;
   readonly launcherFails: number;
+  readonly receiptSegmentBytes: number;
   readonly server: () => ServerMachine;
   readonly happenings: Happenings;
   readonly startProgram: (host: Host) => Program;
@@ -228,6 +230,9 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
     bootId: `boot-${host.boot}`,
   });
 
+  // The same keys in every run: reading them costs more than using them.
+  const ownKeys = throwDice(0, `keys of ${host.name}`);
+
   /** As `writ join` does it, as often as it takes. */
   async function join(of: Program): Promise<void> {
     const clock = clockOf(of);
@@ -241,7 +246,7 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
         const joined = await joinOver(line, {
           ...wish,
           now: () => clock.now(),
-          random: (bytes) => dice.fill(bytes),
+          random: (bytes) => ownKeys.fill(bytes),
         });
         identity = joined.identity;
         happenings.onJoined(host.name, joined);
@@ -273,6 +278,7 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
       silenceMs: SILENCE_MS,
       clock: clockOf(of),
       random: () => dice.next(),
+      receiptSegmentBytes: parts.receiptSegmentBytes,
       log: (event, fields) => {
         if (!of.isOver) happenings.note(`${host.name} ${event} ${fields ? JSON.stringify(fields) : ''}`);
       },

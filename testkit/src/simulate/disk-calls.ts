@@ -89,8 +89,8 @@ export const unlinkSync = (path: string): void => {
   readOf(path);
   here().disk.remove(path);
 };
-export const writeFileSync = (path: string, bytes: Uint8Array): void =>
-  here().disk.open(path, 'create').append(bytes);
+export const writeFileSync = (path: string, bytes: Buffer): void =>
+  here().disk.open(path, 'create').become(bytes);
 export function readSync(descriptor: number, into: Buffer, at: number, length: number, from: number): number {
   return fileAt(descriptor).bytes.copy(into, at, from, from + length);
 }

@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { commitsSoFar } from './kept-connections.ts';
 
 /** What the database itself saw, in its order: triggers write it, in the transactions of whoever changes something. */
 export type Entry =
@@ -91,7 +92,6 @@ export interface Journal {
   openJobs(): number;
   hasJob(id: string): boolean;
   hasReceipt(digest: string): boolean;
-  close(): void;
 }
 
 export function layTriggers(file: string): void {
@@ -101,7 +101,13 @@ export function layTriggers(file: string): void {
   database.close();
 }
 
-export function openJournal(file: string): Journal {
+/** For one run after the other. */
+export interface KeptJournal {
+  begin(): Journal;
+  close(): void;
+}
+
+export function openJournal(file: string): KeptJournal {
   const database = new DatabaseSync(file, { readOnly: true });
   const since = database.prepare('select number, entry from sim_journal where number > ? order by number');
   const open = database.prepare(
@@ -109,19 +115,27 @@ export function openJournal(file: string): Journal {
   );
   const job = database.prepare('select 1 from job where id = ?');
   const receipt = database.prepare('select 1 from receipt where digest = ?');
-  let last = 0;
-  return {
-    read() {
-      const rows = since.all(last) as unknown as { number: number; entry: string }[];
-      last = rows.at(-1)?.number ?? last;
-      return rows.map((row): Entry => JSON.parse(row.entry));
-    },
-    jobs: () => database.prepare('select * from job').all(),
-    tasks: () => database.prepare('select * from task').all(),
-    agents: () => database.prepare('select * from agent').all(),
-    openJobs: () => Number(open.get()?.['n'] ?? 0),
-    hasJob: (id) => job.get(id) !== undefined,
-    hasReceipt: (digest) => receipt.get(digest) !== undefined,
-    close: () => database.close(),
+  const jobs = database.prepare('select * from job');
+  const tasks = database.prepare('select * from task');
+  const agents = database.prepare('select * from agent');
+  const begin = (): Journal => {
+    let last = 0;
+    let commits = -1;
+    return {
+      read() {
+        if (commits === commitsSoFar()) return [];
+        commits = commitsSoFar();
+        const rows = since.all(last) as unknown as { number: number; entry: string }[];
+        last = rows.at(-1)?.number ?? last;
+        return rows.map((row): Entry => JSON.parse(row.entry));
+      },
+      jobs: () => jobs.all(),
+      tasks: () => tasks.all(),
+      agents: () => agents.all(),
+      openJobs: () => Number(open.get()?.['n'] ?? 0),
+      hasJob: (id) => job.get(id) !== undefined,
+      hasReceipt: (digest) => receipt.get(digest) !== undefined,
+    };
   };
+  return { begin, close: () => database.close() };
 }

@@ -16,6 +16,8 @@ const AGENT = pathToFileURL(join(ROOT, 'apps/agent/src/')).href;
 const TRUST = pathToFileURL(join(ROOT, 'packages/trust/src/')).href;
 const CRYPTO = pathToFileURL(join(import.meta.dirname, 'remembered-crypto.ts')).href;
 const NET = pathToFileURL(join(import.meta.dirname, 'no-sockets.ts')).href;
+const STORE = pathToFileURL(join(ROOT, 'packages/store/src/')).href;
+const SQLITE = pathToFileURL(join(import.meta.dirname, 'kept-connections.ts')).href;
 const DISK = pathToFileURL(join(import.meta.dirname, 'disk-calls.ts')).href;
 
 /** Files of ours that were loaded, from the root of the repository. */
@@ -36,6 +38,8 @@ export function hookLoading(edits: readonly Edit[]): void {
         return { url: NET, format: 'module-typescript', shortCircuit: true };
       if (specifier === 'node:crypto' && context.parentURL?.startsWith(TRUST))
         return { url: CRYPTO, format: 'module-typescript', shortCircuit: true };
+      if (specifier === 'node:sqlite' && context.parentURL?.startsWith(STORE))
+        return { url: SQLITE, format: 'module-typescript', shortCircuit: true };
       return next(specifier, context);
     },
     load(url, context, next) {

@@ -283,4 +283,22 @@ import { spelling } from './replay/load-replay.ts';`,
     receipts.accepted(receipt.seq);`,
     ),
   },
+  {
+    name: 'a receipt that fills its file is sent before it is on the disk',
+    breaks: 'I10, I13',
+    edits: [
+      ...edit(
+        'apps/agent/src/receipts/receipt-chain.ts',
+        `    await file.sync();
+    await full;`,
+        `    await file.sync();
+    full?.catch(() => undefined);`,
+      ),
+      ...edit(
+        'apps/agent/src/receipts/receipt-chain.ts',
+        `Promise.all([filling, full.sync(), syncFolder(place.folder)])`,
+        `Promise.all([filling, full.sync()])`,
+      ),
+    ],
+  },
 ];

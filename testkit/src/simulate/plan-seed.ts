@@ -60,6 +60,8 @@ export interface Plan {
   readonly jobs: readonly PlannedJob[];
   /** Whoever owns the server's end of the wires. */
   readonly isServerOwned: boolean;
+  /** After so many bytes an agent begins the next file of receipts; one receipt has about 1,500. */
+  readonly receiptSegmentBytes: number;
 }
 
 const DAY = 86_400_000;
@@ -132,5 +134,6 @@ export function planSeed(dice: Dice): Plan {
     faultsUntil,
     jobs,
     isServerOwned: dice.chance(0.15),
+    receiptSegmentBytes: dice.pick([1, 3_000, 6_000, 2 ** 23]),
   };
 }

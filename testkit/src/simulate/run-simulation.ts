@@ -5,7 +5,10 @@ import { totalOf, type Told, type Total } from './told.ts';
 /** In a process of its own: modules get the simulated disk, and planted faults, where they are loaded. */
 export function runSimulation(told: Told): Promise<Total> {
   return new Promise((resolve, reject) => {
-    const child = fork(join(import.meta.dirname, 'run-seeds.ts'), [JSON.stringify(told)]);
+    const child = fork(join(import.meta.dirname, 'run-seeds.ts'), [JSON.stringify(told)], {
+      // Many errors are made and caught again. Whoever looks at one seed sees where they come from.
+      execArgv: told.isTraced ? [] : ['--stack-trace-limit=0', '--max-semi-space-size=32'],
+    });
     let total: Total | undefined;
     child.on('message', (message) => {
       total = message as Total;

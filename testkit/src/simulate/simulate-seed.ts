@@ -1,13 +1,8 @@
-import { copyFileSync, mkdtempSync, rmSync, existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { encodeBase64, type Envelope } from '@writ/contract';
-import { openStore } from '@writ/store';
 import { inviteSigner, parseInvite } from '@writ/trust';
 import { makeAgentMachine, type AgentMachine } from './agent-machine.ts';
 import { useDisks } from './disk-calls.ts';
 import type { Happenings } from './happenings.ts';
-import { layTriggers, openJournal } from './journal.ts';
 import { ownServer } from './owned-server.ts';
 import { makePaperAuthority, type PaperAuthority } from './paper-authority.ts';
 import { makePeople, withBob, withoutBob } from './person.ts';
@@ -16,6 +11,7 @@ import { beginKeysAnew } from './remembered-crypto.ts';
 import { openRecorder, type Counts, type KnownAgent, type Submission } from './recorder.ts';
 import { throwDice } from './seeded-random.ts';
 import { makeServerMachine, type PeoplesServer } from './server-machine.ts';
+import { openSharedDatabase, type SharedDatabase } from './shared-database.ts';
 import { makeDisk } from './virtual-disk.ts';
 import {
   BEGIN,
@@ -44,25 +40,16 @@ const MOST_TRACE = 4_000;
 const DRAIN_MS = 60_000;
 const DAY = 86_400_000;
 
-/** What all seeds of a process share: a database with its tables, and the keys of an authority. */
+/** What all seeds of a process share: a database, and the keys of an authority. */
 export interface Ground {
-  readonly folder: string;
+  readonly database: SharedDatabase;
   readonly paper: PaperAuthority;
   close(): void;
 }
 
 export async function openGround(): Promise<Ground> {
-  // In memory where that is a folder: the simulator decides what survives, not the disk.
-  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'writ-simulate-'));
-  const template = join(folder, 'template.db');
-  const store = await openStore({ file: template });
-  await store.close();
-  layTriggers(template);
-  return {
-    folder,
-    paper: await makePaperAuthority(),
-    close: () => rmSync(folder, { recursive: true, force: true }),
-  };
+  const database = await openSharedDatabase();
+  return { database, paper: await makePaperAuthority(), close: () => database.close() };
 }
 
 /** One run from one number: what goes wrong in it, when, and in which order everything happens. */
@@ -112,9 +99,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     for (const act of program.onOver) act();
   };
 
-  const file = join(ground.folder, `${seed}.db`);
-  copyFileSync(join(ground.folder, 'template.db'), file);
-  const journal = openJournal(file);
+  const journal = ground.database.begin();
   const people = makePeople(dice.fork('people'), encodeBase64(ground.paper.authority.rootCertificate), BEGIN);
   const submissions = new Map<string, Submission>();
   const known = new Map<string, KnownAgent>();
@@ -162,7 +147,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     {
       timeline,
       host: serverHost,
-      file,
+      file: ground.database.file,
       leaseSeconds: plan.leaseSeconds,
       leafLifeMs: plan.leafLifeMs,
       paper: ground.paper,
@@ -192,6 +177,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
       invite: invite.text,
       slots,
       launcherFails: plan.faults.launcherFails,
+      receiptSegmentBytes: plan.receiptSegmentBytes,
       server: () => server,
       happenings,
       startProgram,
@@ -542,10 +528,8 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     for (const program of programs) program.isOver = true;
     turns.giveBack();
     await server.close();
-    journal.close();
     useDisks(undefined);
     process.off('unhandledRejection', onRejected);
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
   }
   return {
     seed,

@@ -27,6 +27,8 @@ export interface VirtualFile {
   readonly size: number;
   readonly bytes: Buffer;
   append(bytes: Uint8Array): void;
+  /** Holds these from now on, not a copy. */
+  become(bytes: Buffer): void;
   truncate(size: number): void;
   /** Makes durable what is in it now. */
   sync(): void;
@@ -57,6 +59,9 @@ export function makeDisk(): VirtualDisk {
     },
     append(bytes) {
       content.bytes = Buffer.concat([content.bytes, bytes]);
+    },
+    become(bytes) {
+      content.bytes = bytes;
     },
     truncate(size) {
       content.bytes = content.bytes.subarray(0, size);
