@@ -27,6 +27,8 @@ export interface Load {
   submitOne(): void;
   /** Nothing new is submitted; what was sent is sent again until it is acknowledged. */
   finish(): Promise<void>;
+  /** At once, whatever became of what was sent. */
+  stop(): Promise<void>;
 }
 
 /** More than any task needs: what kills take away is tried again. */
@@ -102,6 +104,11 @@ export function keepSubmitting(wish: LoadWish): Load {
       const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
       await all;
       clearTimeout(timer);
+    },
+    async stop() {
+      ending.abort();
+      patience.abort();
+      await all.catch(() => undefined);
     },
   };
 }

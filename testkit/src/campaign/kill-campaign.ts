@@ -23,6 +23,8 @@ export interface CampaignWish {
   readonly database: 'sqlite' | 'postgres';
   /** In turn; one that is named twice has two turns. */
   readonly roles: readonly Role[];
+  /** How many of the four. */
+  readonly agents: number;
   readonly minutes: number;
   /** So many effective kills of each role are enough. */
   readonly kills: number | null;
@@ -50,7 +52,8 @@ const AGENTS = [
   { name: 'campaign-4', slots: SLOTS, profiles: ['strict', 'user', 'bare'] },
 ] as const;
 const SUBMITTERS = 2;
-const OPEN_TASKS = AGENTS.length * SLOTS * 3;
+/** For each slot. */
+const OPEN_TASKS = 3;
 /** Between one kill and the next, drawn anew each time. */
 const MOST_PAUSE_MS = 250;
 const PATIENCE_MS = 180_000;
@@ -65,11 +68,12 @@ export async function runKillCampaign(
 ): Promise<CampaignResult> {
   await using opened = new AsyncDisposableStack();
   const dice = throwDice(wish.seed, 'kills');
+  const agents = AGENTS.slice(-wish.agents);
   const effects = opened.use(await startEffectLog());
   const postgres = await startDatabase(wish, opened);
   const cluster = await startCluster({
     leaseSeconds: LEASE_SECONDS,
-    agents: AGENTS,
+    agents,
     database: postgres?.url('campaign'),
   });
   opened.use(cluster);
@@ -80,7 +84,15 @@ export async function runKillCampaign(
   const supervised = cluster.agents.map((agent) => supervise(agent, effects));
   opened.defer(() => supervised.forEach((one) => one.leave()));
   const { database, writ } = await cluster.client.readServer();
-  const load = keepSubmitting({ cluster, clients, effects, dice, history, openTasks: OPEN_TASKS });
+  const load = keepSubmitting({
+    cluster,
+    clients,
+    effects,
+    dice,
+    history,
+    openTasks: agents.length * SLOTS * OPEN_TASKS,
+  });
+  opened.defer(() => load.stop());
 
   const server = serverVictim(cluster, effects);
   const victims: Record<Role, readonly Victim[]> = {
@@ -124,7 +136,7 @@ export async function runKillCampaign(
     seconds,
     drainSeconds,
     leaseSeconds: LEASE_SECONDS,
-    agents: AGENTS.map(({ name, slots }) => ({ name, slots })),
+    agents: agents.map(({ name, slots }) => ({ name, slots })),
     database,
     writ,
   };
@@ -252,10 +264,14 @@ async function fetchResults(
       const verified = await readVerifiedJob(client, { job, sets });
       for await (const result of readResults(client, verified)) {
         results += 1;
-        const text = Buffer.from(await readVerifiedLog(client, job, result, 'stdout')).toString();
-        const attempts = Array.from({ length: result.predicate.attempt }, (_, at) => at + 1);
-        if (!attempts.some((attempt) => text === saidBy(job, result.index, attempt)))
-          wrong.push(`${job}.${result.index} returned “${text}”`);
+        const { attempt, outputs } = result.predicate;
+        const texts = [Buffer.from(await readVerifiedLog(client, job, result, 'stdout')).toString()];
+        for (const { digest } of outputs)
+          texts.push(await new Response(await client.readFile(digest)).text());
+        // An adopted result is that of an earlier attempt.
+        const expected = Array.from({ length: attempt }, (_, at) => saidBy(job, result.index, at + 1));
+        for (const text of texts)
+          if (!expected.includes(text)) wrong.push(`${job}.${result.index} returned “${text}”`);
       }
     } catch (error) {
       wrong.push(`${job}: ${String(error)}`);

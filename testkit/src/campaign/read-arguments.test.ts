@@ -10,13 +10,21 @@ const refusalOf = (...words: string[]): string => {
 
 test('a campaign of kills has a seed that was drawn, and kills everything that there is', () => {
   assert.deepEqual(read('kills'), {
-    wish: { minutes: 5, kills: null, seed: 7, database: 'sqlite', roles: ['server', 'agent', 'launcher'] },
+    wish: {
+      agents: 4,
+      minutes: 5,
+      kills: null,
+      seed: 7,
+      database: 'sqlite',
+      roles: ['server', 'agent', 'launcher'],
+    },
     isWritten: true,
   });
   assert.deepEqual(
     read('kills', '--minutes', '0.5', '--kills', '3', '--seed', '9', '--database', 'postgres', '--no-write'),
     {
       wish: {
+        agents: 4,
         minutes: 0.5,
         kills: 3,
         seed: 9,

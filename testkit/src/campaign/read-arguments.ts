@@ -54,5 +54,5 @@ export function readArguments(given: readonly string[], drawnSeed: number): Aske
   const there = ROLES.filter((role) => role !== 'postmaster' || database === 'postgres');
   const missing = (roles ?? there).filter((role) => !there.includes(role));
   if (missing.length > 0) return wrong('there is a postmaster only with --database postgres');
-  return { wish: { minutes, kills, seed, database, roles: roles ?? there }, isWritten };
+  return { wish: { agents: 4, minutes, kills, seed, database, roles: roles ?? there }, isWritten };
 }
