@@ -66,6 +66,25 @@ describe('whose turn it is', { timeout: 180_000 }, () => {
     );
   });
 
+  test('a job of a higher priority starts before what an agent holds and has not started', async () => {
+    const low = await submit('--array', '0-9', ...onlyOnTwo, '--', 'sleep', '2');
+    await until(low, ({ counts }) => counts.running > 0 && counts.leased > 0);
+    await sleep(200);
+    const high = await submit('--priority', '10', ...onlyOnTwo, '--', 'true');
+    const { submitted, started } = await ended(high);
+    await until(low, ({ counts }) => counts.running > 0);
+    await writ('cancel', low, '--yes');
+    await ended(low);
+    const between = (await tasksOf(low)).filter(
+      (task) => (task.started ?? '') > submitted && (task.started ?? '') < (started ?? ''),
+    );
+    assert.deepEqual(between, []);
+    assert.deepEqual(
+      new Set((await tasksOf(low)).map(({ attempt }) => attempt).filter((attempt) => attempt > 0)),
+      new Set([1]),
+    );
+  });
+
   test('nothing of a held job starts; released, it does', async () => {
     const held = await submit('--hold', ...onlyOnTwo, '--', 'true');
     const after = await submit(...onlyOnTwo, '--', 'true');

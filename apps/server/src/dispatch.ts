@@ -7,8 +7,8 @@ export interface Taker {
   readonly identity: string;
   /** Leases that are durable: to be sent. */
   take(jobs: readonly ClaimedJob[]): void;
-  /** Asks for unstarted work of these classes back. @returns for how many tasks it asked. */
-  recall(classes: ReadonlySet<number>, most: number): number;
+  /** Asks for unstarted work of these classes back, of a lower priority than `below`. @returns for how many tasks it asked. */
+  recall(classes: ReadonlySet<number>, most: number, below?: number): number;
   /** It has not read what it was sent: no more until it has. */
   isFull(): boolean;
 }
@@ -51,6 +51,8 @@ export interface Dispatch {
   classesOf(queue: string): readonly number[];
   /** Is an agent connected whose admission names this queue, and not just all? */
   servesByName(queue: string): boolean;
+  /** Work has come that is to start before what agents hold of a lower priority: they are asked for that, as far as it is in the way. */
+  overtake(job: { readonly class: number; readonly priority: number; readonly tasks: number }): void;
   /** Asks agents for what they have not started of these classes. */
   callBack(fits: (identity: string, classId: number) => boolean): void;
   close(): void;

@@ -495,6 +495,7 @@ export interface Claim {
 export interface ClaimedJob {
   readonly job: string;
   readonly class: number;
+  readonly priority: number;
   readonly order: string;
   readonly tasks: readonly { readonly index: number; readonly attempt: number; readonly token: Token }[];
 }

@@ -132,7 +132,12 @@ export async function openDispatch(parts: {
         place.credits += max - got;
         place.held -= max - got;
         for (const job of jobs) count(place, job.class, job.tasks.length);
-        if (got > 0) place.taker.take(jobs);
+        if (got > 0) {
+          // What is there already would start first.
+          const highest = Math.max(...jobs.map((job) => job.priority));
+          if (place.held > place.slots) place.taker.recall(place.eligible, place.held, highest);
+          place.taker.take(jobs);
+        }
         // Short: these classes are empty, unless work came since or jobs were left out.
         if (got < max && place.excluded.size === 0) {
           for (const id of asked)
@@ -315,6 +320,16 @@ export async function openDispatch(parts: {
     queue: (name) => queues.get(name),
     classesOf: (queue) => [...classes].filter(([, asked]) => asked.queue === queue).map(([id]) => id),
     servesByName: (queue) => places.some((place) => place.facts?.admitted.queues.includes(queue)),
+    overtake({ class: id, priority, tasks }) {
+      let wanted = tasks;
+      for (const place of places) {
+        if (wanted <= 0) break;
+        if (!place.eligible.has(id) || !mayHave(place)) continue;
+        // A free slot takes it at once; else all that waits at an agent, because it would come behind.
+        if (freeSlots(place) > 0) wanted -= freeSlots(place);
+        else if (place.taker.recall(place.eligible, place.held, priority) > 0) wanted -= place.slots;
+      }
+    },
     callBack(fits) {
       for (const place of places) {
         const ids = new Set([...place.eligible].filter((id) => fits(place.taker.identity, id)));

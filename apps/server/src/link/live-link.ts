@@ -77,12 +77,17 @@ export interface LiveLink {
 
 interface OpenTask extends LeasedTask {
   readonly classId: number | undefined;
+  readonly priority: number;
   isStarted: boolean;
   isRecalled: boolean;
   readonly since: number;
 }
 
 const SEEN_AGAIN = 500;
+/** What starts within this time is not worth being overtaken. */
+const QUICK_MS = 100;
+/** What an agent brought with it over a new link is not overtaken. */
+const KEPT_PRIORITY = Number.MAX_SAFE_INTEGER;
 /** Reasons that lie in the agent and do not pass. */
 const LASTING = /^(?:machine|owner|agent)\./;
 /** Others pass: a set that could not be fetched, a clock, a disk. */
@@ -103,6 +108,8 @@ export function openLiveLink(
   const { identity } = member;
   const tasks = new Map<string, OpenTask>();
   const sentOrders = new Set<string>();
+  /** No task here has a lower priority. */
+  let lowest = KEPT_PRIORITY;
   let seat: Seat | null = null;
   let described: Described | null = null;
   let lastHeard = clock.now();
@@ -137,9 +144,10 @@ export function openLiveLink(
     dispatch.serve();
   };
 
-  const open = (task: LeasedTask, isStarted: boolean, classId: number | undefined): void => {
+  const open = (task: LeasedTask, of: Pick<OpenTask, 'classId' | 'priority' | 'isStarted'>): void => {
     const before = tasks.get(keyOf(task));
-    tasks.set(keyOf(task), { ...task, classId, isStarted, isRecalled: false, since: clock.now() });
+    tasks.set(keyOf(task), { ...task, ...of, isRecalled: false, since: clock.now() });
+    lowest = tasks.size === 1 ? of.priority : Math.min(lowest, of.priority);
     if (!before) return;
     seat?.letGo([before.classId]);
   };
@@ -187,17 +195,20 @@ export function openLiveLink(
       sentOrders.add(order);
       send({ is: 'order', digest: order, envelope });
     }
-    for (const task of leased) open({ job, ...task }, false, claimed.class);
+    const of = { classId: claimed.class, priority: claimed.priority, isStarted: false };
+    for (const task of leased) open({ job, ...task }, of);
     send({ is: 'lease', order, identity, job, seconds: parts.leaseSeconds, tasks: [...leased] });
   };
 
-  const recall = (classes: ReadonlySet<number>, most: number): number => {
+  const recall = (classes: ReadonlySet<number>, most: number, below = Number.POSITIVE_INFINITY): number => {
     const wanted: OpenTask[] = [];
+    if (lowest >= below) return 0;
+    const leasedBefore = Number.isFinite(below) ? clock.now() - QUICK_MS : Number.POSITIVE_INFINITY;
     // The newest are the last that it would start.
     for (const task of [...tasks.values()].toReversed()) {
       if (wanted.length === most) break;
-      if (task.isStarted || task.isRecalled || task.classId === undefined || !classes.has(task.classId))
-        continue;
+      if (task.isStarted || task.isRecalled || task.priority >= below || task.since > leasedBefore) continue;
+      if (task.classId === undefined || !classes.has(task.classId)) continue;
       task.isRecalled = true;
       wanted.push(task);
     }
@@ -288,7 +299,7 @@ export function openLiveLink(
       if (!tasks.has(keyOf(task))) {
         const known = orders.recall(task.job);
         const id = known && dispatch.classOfOrder(known.order);
-        open(task, true, id);
+        open(task, { classId: id, priority: KEPT_PRIORITY, isStarted: true });
         seat?.hold(id);
       }
     drop(lost);

@@ -128,6 +128,7 @@ export function addJobRoutes(app: FastifyInstance, parts: PeopleParts): void {
     if (job.isHeld) dispatch.callBack((_identity, classId) => classId === job.class);
     else dispatch.addWork(job.class);
     dispatch.serve();
+    if (!job.isHeld) dispatch.overtake({ ...job, tasks: job.counts.waiting });
     return jobView(parts, job);
   };
   for (const [route, isHeld] of [

@@ -75,6 +75,11 @@ export async function submitJob(
   if (!isHeld && (order.notBefore === null || order.notBefore <= by.now)) {
     dispatch.addWork(classId);
     dispatch.serve();
+    dispatch.overtake({
+      class: classId,
+      priority: priority ?? queue.priority,
+      tasks: taskCount(order.array),
+    });
   }
   const answer = await submitted.catch((error: unknown) => {
     // It is not here: its id is as free as before.

@@ -231,6 +231,7 @@ function claimedJob(job: JobTable, tasks: readonly TaskTable[]): ClaimedJob {
   return {
     job: job.id,
     class: job.class,
+    priority: job.priority,
     order: job.digest,
     tasks: tasks.map((task) => ({
       index: task.idx,
