@@ -144,6 +144,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     path: places.withdrawals,
     sets: () => signers.sets,
     now,
+    onKept: () => endWithdrawn(),
     log,
   });
 
@@ -384,6 +385,8 @@ export async function compose(given: Given): Promise<RunningAgent> {
     isolate: (run) => isolation.start(run),
     onRunning: (job) => {
       live.add(job);
+      // It may have been withdrawn while the launcher took it.
+      if (isWithdrawn(job)) job.stop ??= 'cancelled';
       if (job.running)
         jobApi.begin(job.running, {
           onProgress: (said) => live.tell(job, said),
@@ -444,6 +447,16 @@ export async function compose(given: Given): Promise<RunningAgent> {
     await holding.handBack(Array.from(leases.tasks));
     for (const task of Array.from(leases.tasks)) holding.stopHeld(task, 'lost', 'kill');
     await Promise.race([Promise.all(desk.inHand.values()), clock.wait(MOST_LEAVING, stop.signal)]);
+  }
+
+  function isWithdrawn({ task, verified }: LeasedJob): boolean {
+    return withdrawals.holds(verified.digest, task.index, verified.order.person);
+  }
+
+  /** What the launcher has taken starts by itself when the run before it ends: no other look comes before that. */
+  function endWithdrawn(): void {
+    for (const job of live.notBegun)
+      if (isWithdrawn(job)) holding.stopHeld(job.task, 'cancelled', 'terminate');
   }
 
   /** Everything that goes on at the same time, until told to stop or the launcher is gone. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { LINK_ROUTES, PAYLOAD_TYPES } from '@writ/contract';
 import type { SignerSet } from '@writ/contract';
-import { seal } from '@writ/trust';
+import { makeWithdrawal, seal } from '@writ/trust';
 import { digestOf } from '@writ/trust/digest';
 import { startHostileServer, makePaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
@@ -126,6 +126,53 @@ describe('a job on a real agent, by a server that may lie', () => {
     assert.deepEqual(second.stdout, first.stdout);
     assert.deepEqual(second.exit, { code: 0 });
     assert.equal(runsOf(order.order.job).length, 1);
+  });
+
+  it('starts nothing that was withdrawn while it waited behind another run of its slot', async () => {
+    const file = join(base, 'shared', 'withdrawn');
+    const isOver = `${file}.over`;
+    // The first are short, so that the next are handed to the launcher two for each slot.
+    const act = `[ $WRIT_INDEX -lt 8 ] && exit; : > ${file}.$WRIT_INDEX; while [ ! -e ${isOver} ]; do sleep 0.05; done`;
+    const order = cluster.order({
+      argv: ['/bin/sh', '-c', act],
+      array: { is: 'range', from: 0, to: 11 },
+      limits: { ...cluster.order({}).order.limits, cancelGraceSeconds: 60 },
+    });
+    const leaseAll = (indexes: readonly number[]): void =>
+      server.lease(
+        order,
+        indexes.map((index) => ({ index, attempt: 1, token: token() })),
+      );
+    const endOf = (index: number) =>
+      server.receipt((receipt) => receipt.job === order.order.job && receipt.index === index, 30_000);
+    const isHere = (index: number) => (task: { job: string; index: number }) =>
+      task.job === order.order.job && task.index === index;
+    leaseAll([0, 1, 2, 3, 4, 5, 6, 7]);
+    for (let index = 0; index < 8; index += 1) await endOf(index);
+    leaseAll([8, 9]);
+    await server.hear('started', ({ tasks }) => tasks.some(isHere(8)), 30_000);
+    await server.hear('started', ({ tasks }) => tasks.some(isHere(9)), 30_000);
+    leaseAll([10, 11]);
+    const { person, signer } = cluster.person;
+    const asked = { cluster: cluster.sets.cluster, order: order.digest, indexes: null, person };
+    server.send({ is: 'ping', n: 4711 });
+    await server.hear('pong', ({ n }) => n === 4711);
+    server.send({ is: 'withdraw', envelope: makeWithdrawal({ ...asked, now: Date.now() }, signer).envelope });
+    server.send({ is: 'ping', n: 4712 });
+    await server.hear('pong', ({ n }) => n === 4712);
+    writeFileSync(isOver, '');
+    const ends = await Promise.all([8, 9, 10, 11].map(endOf));
+    // What ran may end: only a cancel stops it.
+    assert.deepEqual(
+      ends.slice(0, 2).map(({ because }) => because),
+      ['exit', 'exit'],
+    );
+    for (const { because } of ends.slice(2))
+      assert.ok(['cancelled', 'order.withdrawn'].includes(because), because);
+    assert.deepEqual(
+      [8, 9, 10, 11].filter((index) => existsSync(`${file}.${index}`)),
+      [8, 9],
+    );
   });
 
   it('uses each attempt of a failing task once, and in rising order', async () => {

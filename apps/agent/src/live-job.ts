@@ -19,6 +19,8 @@ export interface LiveJobs {
   /** Called every few hundredths of a second while anything runs. */
   look(): void;
   readonly jobs: Iterable<LeasedJob>;
+  /** Those of which the launcher has not said that they run. */
+  readonly notBegun: readonly LeasedJob[];
 }
 
 interface Tails {
@@ -86,6 +88,11 @@ export function openLiveJobs(parts: LiveParts): LiveJobs {
   return {
     get jobs() {
       return live.keys();
+    },
+    get notBegun() {
+      return Array.from(live).flatMap(([job, { lookAt }]) =>
+        lookAt === Number.POSITIVE_INFINITY ? [job] : [],
+      );
     },
     add(job) {
       // A run may wait in the launcher behind another one of its slot: its time counts from its own start.

@@ -25,6 +25,7 @@ test('a withdrawal that comes again on each link is kept once, and counts after 
     path: join(folder, 'withdrawals'),
     sets: () => sets,
     now: () => Date.now(),
+    onKept: () => undefined,
     log: () => undefined,
   };
   try {

@@ -25,6 +25,8 @@ export async function openWithdrawals(place: {
   readonly path: string;
   readonly sets: () => HeldSets;
   readonly now: () => number;
+  /** A new one counts from here on. */
+  readonly onKept: () => void;
   readonly log: Log;
 }): Promise<Withdrawals> {
   const kept = new Map<string, Kept[]>();
@@ -45,6 +47,7 @@ export async function openWithdrawals(place: {
         const isKept = kept.get(withdrawal.order)?.some((one) => JSON.stringify(one.withdrawal) === same);
         if (isKept) return withdrawal;
         keep(envelope, withdrawal, place.now() + LONGEST_ORDER);
+        place.onKept();
         await writeKept();
         return withdrawal;
       } catch (error) {
