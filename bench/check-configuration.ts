@@ -105,7 +105,8 @@ export async function readServer({ client: { server } }: Submitter): Promise<Ser
   throw new Error(`${method} ${path} answered ${answer.status}, and not what it runs with`);
 }
 
-async function refusesForged({ client, cluster }: Submitter): Promise<boolean> {
+/** Whether the server refuses an order whose signature is wrong. */
+export async function refusesForged({ client, cluster }: Submitter): Promise<boolean> {
   const job = newId((bytes) => crypto.getRandomValues(bytes));
   const { sets, key } = cluster;
   const order = buildOrder(

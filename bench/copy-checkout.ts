@@ -12,6 +12,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export async function copyCheckout(
   folder: string,
   preludes: Readonly<Partial<Record<'server' | 'agent', string>>>,
+  changes: readonly Change[] = [],
 ): Promise<string> {
   mkdirSync(folder, { recursive: true });
   // Hard links: hundreds of megabytes that nobody writes to.
@@ -20,7 +21,23 @@ export async function copyCheckout(
     cpSync(join(ROOT, part), join(folder, part), { recursive: true, verbatimSymlinks: true });
   }
   for (const [app, prelude] of Object.entries(preludes)) insert(join(folder, 'apps', app, 'src'), prelude);
+  for (const change of changes) make(folder, change);
   return join(folder, 'apps', 'cli', 'src', 'main.ts');
+}
+
+/** One place in a source file that is another in the copy. */
+export interface Change {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** @throws Error when the place is not there any more: the figure would be one of an unchanged program. */
+function make(folder: string, { file, from, to }: Change): void {
+  const path = join(folder, file);
+  const parts = readFileSync(path, 'utf8').split(from);
+  if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} places that say ${from}, not one`);
+  writeFileSync(path, parts.join(to));
 }
 
 /** Imports are carried out before everything else, wherever they stand. */

@@ -23,6 +23,8 @@ import { measureThroughput } from './measure-throughput.ts';
 import { profileSteps, PROFILER, type Step } from './profile-steps.ts';
 import { readArguments, type BenchWish } from './read-arguments.ts';
 import { runJobs, type Submitter } from './run-jobs.ts';
+import { measureSafety, type Safety, type Started } from './safety/measure-safety.ts';
+import { EVERYTHING, NOT_RUN, WITHOUT } from './safety/without.ts';
 import { sandboxLine } from './sandbox-line.ts';
 import { showResults, writeResults, type Results } from './write-results.ts';
 
@@ -77,6 +79,7 @@ async function measure({ rounds, part, topic, only, isBig }: BenchWish): Promise
   const controlPlane = only.has('control-plane') ? await measureProcessless(rounds, part) : undefined;
   const depth = only.has('depth') ? await measureDepths(rounds, part) : undefined;
   const files = only.has('files') ? await measureAllFiles(rounds, part, isBig) : undefined;
+  const safety = only.has('safety') ? await measureAllSafety(rounds, part) : undefined;
   return {
     topic,
     date: new Date().toISOString().slice(0, 10),
@@ -95,7 +98,8 @@ async function measure({ rounds, part, topic, only, isBig }: BenchWish): Promise
     ...(controlPlane && { controlPlane }),
     ...(depth && { depth }),
     ...(files && { files: files.measured }),
-    notRun: [...notRun, ...(files?.notRun ?? [])],
+    ...(safety && { safety }),
+    notRun: [...notRun, ...(files?.notRun ?? []), ...(safety ? [NOT_RUN] : [])],
   };
 }
 
@@ -212,6 +216,20 @@ async function measureAllFiles(
   await stopAll();
   const notRun = hasPeer ? [] : [`${PEER}: nginx or curl is not installed`];
   return { measured: { sizes: measured, memory }, notRun };
+}
+
+async function measureAllSafety(rounds: number, part: number): Promise<Safety> {
+  say('safety: one thing off at a time');
+  const started: Started[] = [];
+  for (const [number, without] of [EVERYTHING, ...WITHOUT].entries()) {
+    const copy = join(folder, `without-${number}`);
+    const program = await copyCheckout(copy, without.preludes, without.changes);
+    const cluster = await open({ program, agents: [{ name: 'safe-8', slots: 8, profiles: ['bare'] }] });
+    started.push({ without, submitter: { client: await cluster.openRemoteClient(), cluster } });
+  }
+  const measured = await measureSafety({ rounds, part, started, say });
+  await stopAll();
+  return measured;
 }
 
 /** The agent ends before its server. */

@@ -8,6 +8,8 @@ import type { Depth } from './depth/measure-depth.ts';
 import { showDepth } from './depth/show-depth.ts';
 import { type Files, showFiles } from './files/show-files.ts';
 import { cell, list, table } from './markdown.ts';
+import type { Safety } from './safety/measure-safety.ts';
+import { showSafety } from './safety/show-safety.ts';
 import type { Pair, SetUp, Throughput } from './measure-throughput.ts';
 
 /** What was not asked for is left out. */
@@ -32,6 +34,7 @@ export interface Results {
   readonly controlPlane?: ControlPlane;
   readonly depth?: Depth;
   readonly files?: Files;
+  readonly safety?: Safety;
   readonly startMs?: readonly number[];
   readonly memory?: readonly { readonly of: string; readonly bytes: number; readonly processes: number }[];
   readonly steps?: readonly { readonly program: string; readonly step: string; readonly share: number }[];
@@ -64,6 +67,7 @@ export function showResults(results: Results): string {
     ...(results.controlPlane ? showControlPlane(results.controlPlane) : []),
     ...(results.depth ? showDepth(results.depth) : []),
     ...(results.files ? showFiles(results.files) : []),
+    ...(results.safety ? showSafety(results.safety) : []),
     ...showStartAndRest(results),
     ...(results.steps ? showSteps(results.steps) : []),
     ...(results.notRun.length > 0 ? ['## Not run', list(results.notRun)] : []),
