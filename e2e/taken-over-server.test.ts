@@ -38,6 +38,7 @@ import {
   type Signer,
 } from '@writ/trust';
 import { digestOf } from '@writ/trust/digest';
+import { readReceiptText } from '../packages/store/src/leases/receipt-text.ts';
 import { startHostileServer, type HostileServer } from '../testkit/src/hostile-server.ts';
 import { makeOrder, randomId, type TestPerson } from '../testkit/src/make-order.ts';
 import type { Ended } from '../testkit/src/open-shell.ts';
@@ -719,7 +720,7 @@ describe('the same server, as far as people believe it', () => {
   }
   const genuine = (job: string): { envelope: Envelope; statement: Statement; admission: string } => {
     const { envelope: text, admission } = rowOf(job);
-    const envelope = JSON.parse(text) as Envelope;
+    const envelope = readReceiptText(text);
     const statement = JSON.parse(Buffer.from(envelope.payload, 'base64').toString()) as Statement;
     return { envelope, statement, admission };
   };

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import type { Envelope } from '@writ/contract';
 import { boundedLimit, pageOf, readCursor } from '../cursors.ts';
+import { readReceiptText } from '../leases/receipt-text.ts';
 import type { Page, PageAsked, ReceiptRecord } from '../store.ts';
 import type { ReceiptTable, Tables } from '../tables.ts';
 
@@ -51,6 +51,6 @@ function receiptRecord(row: Row): ReceiptRecord {
     isAccepted: row.is_accepted === 1,
     code: row.code,
     received: row.received,
-    envelope: JSON.parse(row.envelope) as Envelope,
+    envelope: readReceiptText(row.envelope),
   };
 }

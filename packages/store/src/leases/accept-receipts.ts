@@ -5,6 +5,7 @@ import type { Cell, ColumnKind, RowShape } from '../sql-words.ts';
 import type { ReceiptTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';
+import { receiptText } from './receipt-text.ts';
 
 /** Jobs are numbered from 1: receipts for none are kept here. */
 const NO_JOB = 0;
@@ -101,7 +102,7 @@ async function insertReceipts(
     receipt.because,
     receipt.ended,
     by.now,
-    JSON.stringify(receipt.envelope),
+    receiptText(receipt.envelope),
   ]);
   await write.words.insertRows(write.db, RECEIPT, rows);
 }
