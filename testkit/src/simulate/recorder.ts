@@ -55,6 +55,8 @@ export interface Recorder {
   look(): void;
   onMessage(agent: string, at: 'sent' | 'arrived', direction: Direction, line: string): void;
   onStart(execution: Execution, run: SlotRun): void;
+  /** Agents that have sent a receipt and were not told that it has come. Who is banned is told nothing. */
+  unanswered(): string[];
   /** After everything has drained. */
   judgeEnd(): void;
 }
@@ -118,6 +120,9 @@ export function openRecorder(parts: RecorderParts): Recorder {
   const toldCancel = new Map<string, number>();
   const toldSet = new Map<string, number>();
   const toldSetAt = new Map<string, number>();
+  const numbered = new Map<string, string>();
+  const sentUpTo = new Map<string, number>();
+  const takenUpTo = new Map<string, number>();
   const fault = (rule: string, what: string): void => parts.onFault(`${rule}: ${what}`);
   const hasJumped = (): boolean => parts.mayOverlap('server', now() - 10);
   const agentOf = (identity: string | null): KnownAgent | undefined => {
@@ -256,7 +261,7 @@ export function openRecorder(parts: RecorderParts): Recorder {
     entry: ReceiptEntry,
     agent: KnownAgent | undefined,
   ): void {
-    const envelope: Envelope = JSON.parse(entry.envelope);
+    const envelope = envelopeOf(entry.envelope);
     if (!agent?.identity || !isSignedBy(envelope, agent.identity))
       return fault('I9', `${name}: a result was accepted that its agent has not signed`);
     const said = predicateOf(envelope);
@@ -336,6 +341,12 @@ export function openRecorder(parts: RecorderParts): Recorder {
       if (message.is !== 'receipts') return;
       for (const { envelope } of message.receipts) {
         const said = predicateOf(envelope);
+        const number = `${agent} ${said.seq}`;
+        const digest = digestOf(envelope);
+        if ((numbered.get(number) ?? digest) !== digest)
+          fault('I7', `${agent} has signed two receipts with the number ${said.seq}`);
+        numbered.set(number, digest);
+        sentUpTo.set(agent, Math.max(sentUpTo.get(agent) ?? 0, said.seq));
         if (said.kind !== 'refused' && said.because === 'exit' && said.exit && 'code' in said.exit)
           if (said.exit.code === 0) saidSuccess.add(`${agent} ${said.job}.${said.index}`);
       }
@@ -365,6 +376,7 @@ export function openRecorder(parts: RecorderParts): Recorder {
         else arrivedLeases.set(`${agent} ${name}.${task.attempt}`, { token, at: now() });
       }
     if (at === 'sent') return;
+    if (message.is === 'accepted') takenUpTo.set(agent, Math.max(takenUpTo.get(agent) ?? 0, message.upTo));
     if (message.is === 'withdraw') {
       const { order } = JSON.parse(Buffer.from(message.envelope.payload, 'base64').toString('utf8'));
       const key = `${agent} ${order}`;
@@ -425,9 +437,9 @@ export function openRecorder(parts: RecorderParts): Recorder {
     const lease = arrivedLeases.get(`${agent} ${name}.${attempt}`);
     if (!lease) say('I4', 'without a lease');
     else if (returned.has(lease.token)) say('I4', 'after it had given it back');
-    else if (isBefore(execution, toldCancel.get(`${agent} ${lease.token}`)))
+    else if (isAfterAll(execution, toldCancel.get(`${agent} ${lease.token}`)))
       say('I6', 'after it was told to cancel it');
-    if (isBefore(execution, toldWithdrawn.get(`${agent} ${submission.digest}`)))
+    if (isAfterAll(execution, toldWithdrawn.get(`${agent} ${submission.digest}`)))
       say('I6', 'after it got the withdrawal');
 
     if (parts.isServerOwned) return;
@@ -457,7 +469,14 @@ export function openRecorder(parts: RecorderParts): Recorder {
       if (direction === 'to server') onFromAgent(agent, at, JSON.parse(line) as FromAgent);
       else onFromServer(agent, at, JSON.parse(line) as FromServer);
     },
+    unanswered: () =>
+      [...sentUpTo.keys()].filter(
+        (agent) =>
+          agents.get(agent)?.banAskedAt == null && sentUpTo.get(agent) !== (takenUpTo.get(agent) ?? 0),
+      ),
     judgeEnd() {
+      for (const agent of this.unanswered())
+        fault('I10', `${agent} still waits for an answer to its receipts`);
       const stored = new Map(journal.jobs().map((job) => [String(job['id']), job]));
       const rows = Map.groupBy(journal.tasks(), (task) => Number(task['job']));
       for (const [id, submission] of submissions) {
@@ -483,9 +502,19 @@ export function openRecorder(parts: RecorderParts): Recorder {
 
 const isBefore = ({ handedAt }: Execution, since: number | undefined): boolean =>
   since !== undefined && handedAt - since > MOMENT;
+/** What the launcher had taken and not begun is ended in the same turn. */
+const isAfterAll = (execution: Execution, since: number | undefined): boolean =>
+  isBefore(execution, since) ||
+  (since !== undefined && execution.handedAt <= since && execution.from > since);
 const isOpen = (state: string): boolean => state === 'leased' || state === 'running';
 const tokenOf = (name: string, epoch: number, n: number): string => `${name} ${epoch}.${n}`;
 
+/** As a receipt stands in the database: its payload may follow as the text that it is. */
+function envelopeOf(text: string): Envelope {
+  const end = text.indexOf('\n');
+  if (end === -1) return JSON.parse(text);
+  return { ...JSON.parse(text.slice(0, end)), payload: Buffer.from(text.slice(end + 1)).toString('base64') };
+}
 const predicateOf = (envelope: Envelope): ReceiptPredicate =>
   JSON.parse(Buffer.from(envelope.payload, 'base64').toString('utf8')).predicate;
 

@@ -502,10 +502,10 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     if (program?.host === serverHost) recorder.look();
   };
   let steps = 0;
+  const isDone = (): boolean =>
+    unsubmitted === 0 && busy <= 1 && journal.openJobs() === 0 && recorder.unanswered().length === 0;
   const hasDrained = (): boolean =>
-    faults.length > 0 ||
-    (isCalm && plan.isServerOwned) ||
-    (isCalm && unsubmitted === 0 && busy <= 1 && (steps += 1) % 16 === 0 && journal.openJobs() === 0);
+    faults.length > 0 || (isCalm && (plan.isServerOwned || ((steps += 1) % 16 === 0 && isDone())));
   try {
     server.start();
     timeline.after(0, office, () => void setUp());
@@ -517,7 +517,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
       do {
         await timeline.run(limit, hasDrained, serverSteps);
         await timeline.run(timeline.now + 700, () => faults.length > 0, serverSteps);
-      } while (faults.length === 0 && timeline.now < limit && !plan.isServerOwned && journal.openJobs() > 0);
+      } while (faults.length === 0 && timeline.now < limit && !plan.isServerOwned && !isDone());
     }
     recorder.look();
     if (faults.length === 0) {
