@@ -46,6 +46,7 @@ export async function measureThroughput(wish: ThroughputWish): Promise<{
   const jobs = Math.round(BARE_JOBS * wish.part);
   const strictJobs = Math.round(STRICT_JOBS * wish.part);
   const peers = await findPeers(8, jobs, wish.say);
+  const failed: string[] = [];
   const contestants: Contestant<Throughput>[] = [
     writ(wish, 'writ bare, 8 slots', { agent: 'bare-8', profile: 'bare', jobs }),
     limit(wish, 'C loop, 8 slots, output captured', {
@@ -63,7 +64,10 @@ export async function measureThroughput(wish: ThroughputWish): Promise<{
       argv: ['/bin/true'],
     }),
     writ(wish, 'writ bare, 8 slots, 1 GiB heap', { agent: 'heap-8', profile: 'bare', jobs }),
-    ...peers.map(({ contestant }) => contestant),
+    ...peers.map(({ contestant }) => ({
+      ...contestant,
+      onFailed: (error: Error) => void failed.push(`${contestant.name}: ${error.message}`),
+    })),
   ];
   const pairs: Pair[] = [
     {
@@ -115,6 +119,7 @@ export async function measureThroughput(wish: ThroughputWish): Promise<{
   const notRun = contestants.flatMap(({ name, run, because }) =>
     run ? [] : [`${name}: ${because ?? 'not run'}`],
   );
+  notRun.push(...failed);
   if (!sandbox) notRun.push('strict: this machine measured no profile strict');
   return {
     rounds,

@@ -28,3 +28,19 @@ test('who is not run has no results and stops nobody', async () => {
   assert.deepEqual(results.get('absent'), []);
   assert.deepEqual(results.get('present'), [1, 1]);
 });
+
+test('who fails and may is out without results; who may not ends everything', async () => {
+  let runs = 0;
+  const fails = async (): Promise<number> => {
+    runs += 1;
+    if (runs > 1) throw new Error('no more');
+    return 0;
+  };
+  const why: string[] = [];
+  const peer = { name: 'peer', run: fails, onFailed: (error: Error) => why.push(error.message) };
+  const results = await runRounds([peer, { name: 'writ', run: async () => 1 }], 3);
+  assert.deepEqual(results.get('peer'), []);
+  assert.deepEqual(results.get('writ'), [1, 1, 1]);
+  assert.deepEqual([why, runs], [['no more'], 2]);
+  await assert.rejects(runRounds([{ name: 'writ', run: fails }], 1), /no more/);
+});

@@ -3,6 +3,8 @@ export interface Contestant<T> {
   readonly name: string;
   readonly run: (() => Promise<T>) | undefined;
   readonly because?: string;
+  /** Told why it failed, it is out: it has no results then. Otherwise its failure ends everything. */
+  readonly onFailed?: (error: Error) => void;
 }
 
 export type Rounds<T> = ReadonlyMap<string, readonly T[]>;
@@ -17,12 +19,21 @@ export async function runRounds<T>(
   onRound: (round: number, name: string) => void = () => {},
 ): Promise<Rounds<T>> {
   const results = new Map<string, T[]>(contestants.map((contestant) => [contestant.name, []]));
+  const out = new Set<Contestant<T>>();
   for (let round = 0; round < rounds; round += 1) {
     const first = round % contestants.length;
     for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
       if (!contestant.run) continue;
+      if (out.has(contestant)) continue;
       onRound(round, contestant.name);
-      results.get(contestant.name)?.push(await contestant.run());
+      try {
+        results.get(contestant.name)?.push(await contestant.run());
+      } catch (error) {
+        if (!contestant.onFailed) throw error;
+        contestant.onFailed(error as Error);
+        out.add(contestant);
+        results.set(contestant.name, []);
+      }
     }
   }
   return results;

@@ -21,7 +21,7 @@ import { measureLatency } from './measure-latency.ts';
 import { measureStart } from './measure-start.ts';
 import { measureThroughput } from './measure-throughput.ts';
 import { profileSteps, PROFILER, type Step } from './profile-steps.ts';
-import { readArguments, type BenchWish } from './read-arguments.ts';
+import { readArguments, type BenchWish, type Part } from './read-arguments.ts';
 import { runJobs, type Submitter } from './run-jobs.ts';
 import { measureSafety, type Safety, type Started } from './safety/measure-safety.ts';
 import { EVERYTHING, NOT_RUN, WITHOUT } from './safety/without.ts';
@@ -69,17 +69,40 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function measure({ rounds, part, topic, only, isBig }: BenchWish): Promise<Results> {
+async function measure(wanted: BenchWish): Promise<Results> {
+  const { rounds, part, topic, only, isBig } = wanted;
   const limits = compileLimits(folder);
-  const startMs = only.has('start') ? await measureStartUp(rounds) : undefined;
-  const memory = only.has('rest') ? await measureRest() : undefined;
-  const steps = only.has('steps') ? await measureSteps(part) : undefined;
-  const { notRun = [], ...path } =
-    only.has('throughput') || only.has('latency') ? await measureJobs({ limits, rounds, part, only }) : {};
-  const controlPlane = only.has('control-plane') ? await measureProcessless(rounds, part) : undefined;
-  const depth = only.has('depth') ? await measureDepths(rounds, part) : undefined;
-  const files = only.has('files') ? await measureAllFiles(rounds, part, isBig) : undefined;
-  const safety = only.has('safety') ? await measureAllSafety(rounds, part) : undefined;
+  const notRun: string[] = [];
+  /** What fails is missing at the end, and what was measured before it is not lost. */
+  const attempt = async <T>(
+    isAsked: boolean,
+    name: string,
+    work: () => Promise<T>,
+  ): Promise<T | undefined> => {
+    if (!isAsked) return undefined;
+    try {
+      return await work();
+    } catch (error) {
+      say(`✗ ${name}: ${(error as Error).message}`);
+      notRun.push(`${name}: it failed: ${(error as Error).message}`);
+      process.exitCode = 1;
+      await stopAll();
+      return undefined;
+    }
+  };
+  const alone = async <T>(name: Part, work: () => Promise<T>): Promise<T | undefined> =>
+    await attempt(only.has(name), name, work);
+  const startMs = await alone('start', () => measureStartUp(rounds));
+  const memory = await alone('rest', measureRest);
+  const steps = await alone('steps', () => measureSteps(part));
+  const isPath = only.has('throughput') || only.has('latency');
+  const path = await attempt(isPath, 'throughput and latency', () =>
+    measureJobs({ limits, rounds, part, only }),
+  );
+  const controlPlane = await alone('control-plane', () => measureProcessless(rounds, part));
+  const depth = await alone('depth', () => measureDepths(rounds, part));
+  const files = await alone('files', () => measureAllFiles(rounds, part, isBig));
+  const safety = await alone('safety', () => measureAllSafety(rounds, part));
   return {
     topic,
     date: new Date().toISOString().slice(0, 10),
@@ -99,7 +122,7 @@ async function measure({ rounds, part, topic, only, isBig }: BenchWish): Promise
     ...(depth && { depth }),
     ...(files && { files: files.measured }),
     ...(safety && { safety }),
-    notRun: [...notRun, ...(files?.notRun ?? []), ...(safety ? [NOT_RUN] : [])],
+    notRun: [...notRun, ...(path?.notRun ?? []), ...(files?.notRun ?? []), ...(safety ? [NOT_RUN] : [])],
   };
 }
 

@@ -6,6 +6,7 @@ import process from 'node:process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Cluster, type Process, readProcesses } from '@writ/testkit';
+import { endWithUs } from '../end-with-us.ts';
 
 /** An agent of a cluster that starts nothing, in a process of its own. */
 export interface ProcesslessAgent extends AsyncDisposable {
@@ -32,6 +33,7 @@ export async function startProcesslessAgent(cluster: Cluster, name: string): Pro
     ],
     { stdio: 'pipe' },
   );
+  endWithUs(child);
   const complained = text(child.stderr);
   const ended = once(child, 'exit');
   let isWanted = true;

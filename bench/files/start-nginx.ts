@@ -7,6 +7,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
 import { findProgram } from '../bring-program.ts';
+import { endWithUs } from '../end-with-us.ts';
 import { freePort } from '../free-port.ts';
 import { runProgram } from '../run-program.ts';
 
@@ -36,6 +37,7 @@ export async function startNginx(folder: string): Promise<Nginx> {
   writeFileSync(configuration, configurationOf({ folder, files, certificate, key, port }));
   const line = ['-p', folder, '-c', configuration, '-e', join(folder, 'error.log')];
   const child = spawn(findProgram('nginx') ?? 'nginx', line, { stdio: ['ignore', 'ignore', 'pipe'] });
+  endWithUs(child);
   const ended = once(child, 'exit');
   const complained = text(child.stderr);
   const end = performance.now() + PATIENCE_MS;

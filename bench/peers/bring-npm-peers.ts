@@ -6,10 +6,17 @@ import { runProgram } from '../run-program.ts';
 
 const FILES = ['package.json', 'package-lock.json'] as const;
 
+type Brought = { readonly installed: string } | { readonly because: string };
+
+let brought: Promise<Brought> | undefined;
+
 /** Installs what the lock file beside this one names, apart from what Writ needs, the first time it is asked for. */
-export async function bringNpmPeers(
-  say: (line: string) => void,
-): Promise<{ readonly installed: string } | { readonly because: string }> {
+export function bringNpmPeers(say: (line: string) => void): Promise<Brought> {
+  // Once also where it fails: waiting for a registry that does not answer takes long.
+  return (brought ??= bring(say));
+}
+
+async function bring(say: (line: string) => void): Promise<Brought> {
   const named = fileURLToPath(new URL('.', import.meta.url));
   const installed = fileURLToPath(new URL('../../node_modules/.cache/bench-peers', import.meta.url));
   const stamp = join(installed, 'installed');
@@ -21,7 +28,7 @@ export async function bringNpmPeers(
   for (const file of FILES) copyFileSync(join(named, file), join(installed, file));
   say('installing the peers from the npm registry');
   try {
-    const quietly = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+    const quietly = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1'];
     // `npm ci` refuses a lock file without the binaries for other systems, which not every registry has.
     await runProgram(['env', '-C', installed, 'npm', 'install', '--no-save', ...quietly]);
   } catch (error) {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
+import { endWithUs } from '../end-with-us.ts';
 import type { OpenedPeer, Peer, PeerPlace } from './peer.ts';
 import { startPeerProgram } from './start-peer-program.ts';
 
@@ -41,7 +42,7 @@ async function startRedis(folder: string, socket: string): Promise<AsyncDisposab
     'set-proc-title': 'no',
   };
   const line = Object.entries(wish).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn('redis-server', line, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = endWithUs(spawn('redis-server', line, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] }));
   const ended = once(child, 'exit');
   const said = text(child.stdout);
   while (!existsSync(socket)) {

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findProgram } from '../bring-program.ts';
+import { endWithUs } from '../end-with-us.ts';
 import { freePort } from '../free-port.ts';
 import type { Peer } from './peer.ts';
 
@@ -38,7 +39,7 @@ function setUp(name: string, how: string, queue: (folder: string) => readonly st
       const own = ['-l', join(folder, 'log'), '-P', join(folder, 'pid')];
       const children: ChildProcess[] = [];
       const start = (program: string, line: readonly string[]): void => {
-        children.push(spawn(program, line, { cwd: folder, stdio: 'ignore' }));
+        children.push(endWithUs(spawn(program, line, { cwd: folder, stdio: 'ignore' })));
       };
       const close = async (): Promise<void> => {
         for (const child of children.toReversed()) {

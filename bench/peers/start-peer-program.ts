@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import process from 'node:process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { endWithUs } from '../end-with-us.ts';
 import type { PeerPlace } from './peer.ts';
 
 /** Submits and starts the jobs of a peer, in a process of its own. */
@@ -22,6 +23,7 @@ export async function startPeerProgram(
     cwd: folder,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  endWithUs(child);
   const ended = once(child, 'close');
   const complained = text(child.stderr);
   child.stdin.on('error', () => {});
