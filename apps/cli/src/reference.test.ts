@@ -71,3 +71,22 @@ test('docs/errors.md has a line for every code', () => {
     assert.match(page, new RegExp(`^- \`${code.replaceAll('.', '\\.')}\``, 'm'), code);
   assert.doesNotMatch(page, /undefined/);
 });
+
+test('docs/errors.md explains each code that a program makes, or at least its family', () => {
+  const page = read('errors.md');
+  const root = new URL('../../../', import.meta.url);
+  const made = /new [A-Z][A-Za-z]*(?:Error|Fault)\(\s*'([a-z_]+)\.([a-z_]+)'/g;
+  let seen = 0;
+  for (const folder of ['apps/agent/src', 'apps/cli/src', 'apps/server/src', 'packages']) {
+    for (const file of readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
+      const text = readFileSync(new URL(`${folder}/${file}`, root), 'utf8');
+      for (const [, family = '', name = ''] of text.matchAll(made)) {
+        seen += 1;
+        const isExplained = page.includes(`- \`${family}.${name}\``) || page.includes(`- \`${family}.…\``);
+        assert.ok(isExplained, `${folder}/${file}: ${family}.${name}`);
+      }
+    }
+  }
+  assert.ok(seen > 150, `only ${seen} were compared`);
+});

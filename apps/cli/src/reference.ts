@@ -3,6 +3,7 @@ import { CLIENT_CODES, type ClientCode } from '@writ/client';
 import { CLI_CODES } from './cli-error.ts';
 import { type CommandSpec, EVERYWHERE, REMOTE } from './command-spec.ts';
 import { COMMANDS } from './commands.ts';
+import { CODE_FAMILIES } from './explain/code-families.ts';
 import { ENDS } from './explain/explain-end.ts';
 import { API_NEXT, CLIENT_NEXT, JOINS } from './explain/explain-error.ts';
 import { REFUSALS } from './explain/explain-refusal.ts';
@@ -96,6 +97,10 @@ export function errorReference(): string {
     [
       'When a machine joins',
       Object.entries(JOINS).map(([code, { what, next }]) => `- \`${code}\`: ${what} → ${next}`),
+    ],
+    [
+      'What else is refused\n\nThese codes name one check each and come with words of their own. By their beginning:',
+      Object.entries(CODE_FAMILIES).map(([family, { what, next }]) => `- \`${family}.…\`: ${what} → ${next}`),
     ],
     ['The command line', Object.entries(CLI_CODES).map(([code, what]) => `- \`${code}\`: ${what}.`)],
   ];

@@ -4,6 +4,7 @@ import { type ClientCode, ClientError } from '@writ/client';
 import { TrustError } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-codes.ts';
+import { familyOf } from './code-families.ts';
 import { explainSystem } from './explain-system.ts';
 import { ENDS } from './explain-end.ts';
 import { type Explanation, REFUSALS } from './explain-refusal.ts';
@@ -135,7 +136,7 @@ export function explainError(error: unknown): Explained {
     return {
       code: error.code,
       message: `${capital(error.message)}.`,
-      next: nextOfJoin(error.code),
+      next: nextOf(error.code),
       ...nothing,
       exit: EXIT.error,
     };
@@ -147,14 +148,14 @@ export function explainError(error: unknown): Explained {
   return {
     code: isSystems ? 'system' : (code ?? 'internal'),
     message: told?.message ?? message,
-    next: told?.next ?? nextOfJoin(code),
+    next: told?.next ?? nextOf(code),
     ...nothing,
     exit: EXIT.error,
   };
 }
 
-const nextOfJoin = (code: string | undefined): string | undefined =>
-  (JOINS as Record<string, { next: string } | undefined>)[code ?? '']?.next;
+const nextOf = (code = ''): string | undefined =>
+  ((JOINS as Record<string, { next: string } | undefined>)[code] ?? familyOf(code))?.next;
 
 const nothing = { quoted: undefined, requestId: undefined, errors: [] };
 
