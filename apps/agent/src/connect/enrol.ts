@@ -23,7 +23,8 @@ export async function openEnrolment(
   signal: AbortSignal,
 ): Promise<Enrolment> {
   const socket = connect({ ...enrolClientTls(), host: to.host, port: to.port });
-  const abort = (): void => void socket.destroy(new Error('aborted'));
+  const abort = (): void =>
+    void socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
   signal.addEventListener('abort', abort, { once: true });
   socket.on('close', () => signal.removeEventListener('abort', abort));
   let fail: (error: Error) => void = () => undefined;

@@ -50,7 +50,15 @@ export interface JoinWish {
   readonly now: () => number;
   readonly random: FillRandom;
   readonly signal: AbortSignal;
+  readonly patience?: Patience;
 }
+
+/** Milliseconds: for a connection to each address, and for all that is said on it. */
+interface Patience {
+  readonly connect: number;
+  readonly converse: number;
+}
+const PATIENCE: Patience = { connect: 10_000, converse: 30_000 };
 
 export interface Joined {
   readonly name: string;
@@ -67,12 +75,21 @@ export interface Joined {
  * After a lost answer it is called again: the same keys ask for the same thing.
  */
 export async function joinCluster(wish: JoinWish): Promise<Joined> {
-  const line = await openAny(parseInvite(wish.invite).addresses, wish.signal);
-  return await joinOver(line, wish);
+  const { connect, converse } = wish.patience ?? PATIENCE;
+  const { line, limit } = await openAny(parseInvite(wish.invite).addresses, wish.signal, connect);
+  limit.startAgain(converse);
+  try {
+    return await joinOver(line, wish);
+  } finally {
+    limit.end();
+  }
 }
 
 /** The conversation of {@link joinCluster}, on a connection that has not been judged. It is closed here. */
-export async function joinOver(line: Enrolment, wish: Omit<JoinWish, 'signal'>): Promise<Joined> {
+export async function joinOver(
+  line: Enrolment,
+  wish: Omit<JoinWish, 'signal' | 'patience'>,
+): Promise<Joined> {
   try {
     const invite = parseInvite(wish.invite);
     const key = inviteSigner(invite.seed);
@@ -275,13 +292,43 @@ async function keepMembership(
   await createReplay(places.replay);
 }
 
-async function openAny(addresses: readonly string[], signal: AbortSignal): Promise<Enrolment> {
+/** A server that says nothing, or a way on which everything is lost, ends by itself. */
+interface TimeLimit {
+  readonly signal: AbortSignal;
+  startAgain(milliseconds: number): void;
+  end(): void;
+}
+
+function limitTime(milliseconds: number): TimeLimit {
+  const late = new AbortController();
+  const start = (within: number): NodeJS.Timeout =>
+    setTimeout(() => late.abort(new Error(`nothing came in ${within / 1000} seconds`)), within);
+  let timer = start(milliseconds);
+  const end = (): void => clearTimeout(timer);
+  return {
+    signal: late.signal,
+    startAgain(within) {
+      end();
+      timer = start(within);
+    },
+    end,
+  };
+}
+
+async function openAny(
+  addresses: readonly string[],
+  signal: AbortSignal,
+  connectMs: number,
+): Promise<{ line: Enrolment; limit: TimeLimit }> {
   const failures: unknown[] = [];
   for (let round = 0; round < 2; round += 1) {
     for (const address of addresses) {
+      const limit = limitTime(connectMs);
       try {
-        return await openEnrolment(addressOf(address), signal);
+        const both = AbortSignal.any([signal, limit.signal]);
+        return { line: await openEnrolment(addressOf(address), both), limit };
       } catch (error) {
+        limit.end();
         if (signal.aborted) throw error;
         failures.push(error);
       }

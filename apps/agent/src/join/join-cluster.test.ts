@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Envelope } from '@writ/contract';
@@ -74,6 +77,37 @@ describe('joining', () => {
     const letters = text.slice('writ1-'.length, text.indexOf('@'));
     assert.ok(said.length >= 2);
     assert.equal(JSON.stringify(said).includes(letters.slice(52, 75)), false);
+  });
+
+  it('does not wait for ever for a connection that nobody answers, nor for an answer that does not come', async () => {
+    const { server, text } = await serve();
+    const joinSoon = (invite: string, connect: number): Promise<Joined> =>
+      joinCluster({
+        invite,
+        name: 'lab-1',
+        folder: newFolder(),
+        now: Date.now,
+        random: (bytes) => crypto.getRandomValues(bytes),
+        signal: new AbortController().signal,
+        patience: { connect, converse: 100 },
+      });
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    try {
+      const nobody = text.replace(String(server.port), String(port));
+      await assert.rejects(joinSoon(nobody, 100), {
+        code: 'join.no_answer',
+        message: /nothing came in 0.1 seconds/,
+      });
+    } finally {
+      silent.close();
+    }
+    server.enrolLie = () => new Promise(() => undefined);
+    await assert.rejects(joinSoon(text, 60_000), {
+      code: 'join.no_answer',
+      message: /nothing came in 0.1 seconds/,
+    });
   });
 
   it('refuses a server whose certificate is of another authority, before it proves anything', async () => {
