@@ -77,6 +77,27 @@ describe('kept logs', () => {
     assert.deepEqual(await later.seal(nameOf('cccc', 4)), { size: 7, digest: digestOf('fourth\n') });
   });
 
+  test('short logs that several read at once, while more come, are all found, also after a restart', async () => {
+    const job = 'iiii';
+    const both = (['stdout', 'stderr'] as const).flatMap((stream) =>
+      Array.from({ length: 40 }, (_, index) => ({ ...nameOf(job, index), stream })),
+    );
+    const textOf = ({ index, stream }: LogName): string => `${stream} of ${index} ${'x'.repeat(index)}\n`;
+    const wrong = async (names: readonly LogName[], from = logs): Promise<number> => {
+      const texts = await Promise.all(names.map(async (name) => await read(name, 0, from)));
+      return names.filter((name, at) => texts[at] !== textOf(name)).length;
+    };
+    for (let at = 0; at < both.length; at += 8) {
+      const more = both.slice(at, at + 8);
+      await logs.keepShort(
+        job,
+        more.map((name) => ({ name, bytes: Buffer.from(textOf(name)) })),
+      );
+      assert.equal(await wrong(both.slice(0, at + 8)), 0);
+    }
+    assert.equal(await wrong(both, keepLogs(folder)), 0);
+  });
+
   test('an adopting attempt shows the log of the one that it adopts', async () => {
     const short = nameOf('dddd', 0, 1);
     await logs.keepShort('dddd', [{ name: short, bytes: Buffer.from('said once') }]);

@@ -59,8 +59,12 @@ export function keepLogs(folder: string): KeptLogs {
     return state;
   };
 
+  /** Two at once would both move on what is scanned, and then stand in the middle of a record. */
+  const indexShorts = async (job: string): Promise<ShortIndex> =>
+    await inTurn(join(jobFolder(job), 'index'), async () => await scanShorts(job));
+
   /** Reads the heads of the records that were not read yet; a torn last record (a crash) is no record. */
-  const indexShorts = async (job: string): Promise<ShortIndex> => {
+  const scanShorts = async (job: string): Promise<ShortIndex> => {
     let index = shorts.get(job);
     if (!index) {
       index = { scanned: 0, places: new Map() };
