@@ -1,3 +1,4 @@
+import type { Http2ServerResponse } from 'node:http2';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyReply } from 'fastify';
@@ -15,6 +16,11 @@ export function sendGrowing(
   type: string,
   make: (signal: AbortSignal) => AsyncIterable<string | Uint8Array>,
 ): FastifyReply {
+  // `close` is not emitted a second time: whoever went while the route was asking would hold a place for ever.
+  if (hasGone(reply)) {
+    reply.hijack();
+    return reply;
+  }
   const leave = followers.enter(reply.request.caller);
   const headers = reply.getHeaders();
   reply.hijack();
@@ -27,15 +33,23 @@ export function sendGrowing(
     reply.request.askAgain().catch(() => over.abort());
   }, ASK_AGAIN_MS);
   asking.unref();
-  reply.raw.once('close', () => {
+  const end = (): void => {
     clearInterval(asking);
     over.abort();
-  });
+    leave();
+  };
+  reply.raw.once('close', end);
   pipeline(Readable.from(make(over.signal), { objectMode: false }), reply.raw, { signal: over.signal })
     .catch(() => {
       // The reader has gone, or the server stops: nobody is left to be told.
       reply.raw.destroy();
     })
-    .finally(leave);
+    .finally(end);
   return reply;
+}
+
+/** Over HTTP/2 the answer itself does not say it, its stream does. */
+function hasGone({ raw }: FastifyReply): boolean {
+  const { stream } = raw as Partial<Pick<Http2ServerResponse, 'stream'>>;
+  return stream?.destroyed ?? raw.destroyed;
 }
