@@ -271,6 +271,35 @@ describe('leases', { timeout: 120_000 }, () => {
     await agent.close();
   });
 
+  test('after a restart unstarted work is called back from who still holds it', async () => {
+    const patient = { leaseSeconds: 60 };
+    await server.restart(patient);
+    const full = await connected('full-again', { slots: 1, megaflops: 99_000 }, 3);
+    const { order } = await submit({ array: { is: 'range', from: 0, to: 2 } });
+    const leases: HeldLease[] = [];
+    while (leases.length < 3) leases.push(await full.lease());
+    full.send({ is: 'started', tasks: [plain(leases[0]!)] });
+    await server.restart(patient);
+    await full.closed;
+    const held = leases.map((lease, at) => ({
+      ...plain(lease),
+      is: at === 0 ? ('running' as const) : ('leased' as const),
+    }));
+    await full.connect({ credits: 0, held });
+    await full.next('welcome');
+    const idle = await connected('idle-again', { slots: 2, megaflops: 1 });
+    const { tasks } = await full.next('recall');
+    assert.deepEqual(tasks.map((task) => task.index).toSorted(), [1, 2]);
+    full.send({ is: 'returned', tasks });
+    assert.equal((await idle.lease()).job, order.job);
+    await full.close();
+    await idle.close();
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    await server.restart();
+  });
+
   test('a server that dials an agent’s listener serves the same link on that connection', async () => {
     const agent = await makeAgent(server, 'listening');
     const roots = server.sets.newest.set.authorities.map((root) => Buffer.from(root, 'base64'));

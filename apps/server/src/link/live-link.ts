@@ -295,16 +295,27 @@ export function openLiveLink(
   const renew = async (asked: readonly LeasedTask[]): Promise<void> => {
     const { kept, lost, cancelAsked } = await store.leases.renew(identity, asked, parts.leaseSeconds, by());
     if (isOver) return;
-    for (const task of kept)
-      if (!tasks.has(keyOf(task))) {
-        const known = orders.recall(task.job);
-        const id = known && dispatch.classOfOrder(known.order);
-        open(task, { classId: id, priority: KEPT_PRIORITY, isStarted: true });
-        seat?.hold(id);
-      }
+    const brought = kept.filter((task) => !tasks.has(keyOf(task)));
+    const classes = await classesOf(brought);
+    if (isOver) return;
+    for (const task of brought) {
+      const id = classes.get(task.job);
+      open(task, { classId: id, priority: KEPT_PRIORITY, isStarted: true });
+      seat?.hold(id);
+    }
     drop(lost);
     send({ is: 'renewed', tasks: kept.map(plain), lost: lost.map(plain) });
     for (const task of cancelAsked) send({ is: 'cancel', tasks: [plain(task)], how: task.how });
+  };
+
+  /** After a restart no order is in memory. */
+  const classesOf = async (asked: readonly LeasedTask[]): Promise<ReadonlyMap<string, number>> => {
+    const classes = new Map<string, number>();
+    for (const job of new Set(asked.map((task) => task.job))) {
+      const known = await orders.find(job);
+      if (known) classes.set(job, await dispatch.classOf(known.order));
+    }
+    return classes;
   };
 
   const handle = (message: FromAgent): void => {
