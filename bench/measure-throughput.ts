@@ -26,6 +26,7 @@ export interface ThroughputWish {
   readonly rounds: number;
   readonly part: number;
   readonly limits: Limits;
+  readonly folder: string;
   readonly submitter: Submitter;
   /** The sandbox line whose starts are the limit of `strict`; undefined where there is none. */
   readonly sandbox: readonly [string, ...string[]] | undefined;
@@ -45,7 +46,7 @@ export async function measureThroughput(wish: ThroughputWish): Promise<{
 }> {
   const jobs = Math.round(BARE_JOBS * wish.part);
   const strictJobs = Math.round(STRICT_JOBS * wish.part);
-  const peers = await findPeers(8, jobs, wish.say);
+  const peers = await findPeers({ slots: 8, jobs, folder: wish.folder, say: wish.say });
   const failed: string[] = [];
   const contestants: Contestant<Throughput>[] = [
     writ(wish, 'writ bare, 8 slots', { agent: 'bare-8', profile: 'bare', jobs }),

@@ -48,7 +48,10 @@ const open = async (wish: ClusterWish): Promise<Cluster> => {
 };
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
-    void stopAll().finally(() => process.exit(130));
+    void stopAll().finally(() => {
+      rmSync(folder, { recursive: true, force: true });
+      process.exit(130);
+    });
   });
 }
 /** Who has run so many for the first time is compiled: a server and its agents run for months. */
@@ -165,7 +168,7 @@ async function measureJobs({
     });
   }
   const { notRun = [], ...throughput } = only.has('throughput')
-    ? await measureThroughput({ rounds, part, limits, submitter, sandbox, say })
+    ? await measureThroughput({ rounds, part, limits, folder, submitter, sandbox, say })
     : {};
   const latency: NonNullable<Results['latency']>[number][] = [];
   if (only.has('latency')) {

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuOf, readProcesses } from '@writ/testkit';
 import { bringProgram } from '../bring-program.ts';
@@ -10,7 +9,7 @@ import { bullmq } from './bullmq.ts';
 import { gearman, storedGearman } from './gearman.ts';
 import { gnuParallel } from './gnu-parallel.ts';
 import { graphileWorker } from './graphile-worker.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, PeerPlace } from './peer.ts';
 import { pgBoss } from './pg-boss.ts';
 import { taskSpooler } from './task-spooler.ts';
 import { xargs } from './xargs.ts';
@@ -37,11 +36,14 @@ export interface FoundPeer {
 }
 
 /** What people would use on one machine, installed where that is possible. */
-export async function findPeers(
-  slots: number,
-  jobs: number,
-  say: (line: string) => void,
-): Promise<FoundPeer[]> {
+export async function findPeers(wish: {
+  readonly slots: number;
+  readonly jobs: number;
+  /** Each gets one of its own in it. */
+  readonly folder: string;
+  readonly say: (line: string) => void;
+}): Promise<FoundPeer[]> {
+  const { slots, jobs, say } = wish;
   const found: FoundPeer[] = [];
   for (const peer of PEERS) {
     const name = `${peer.name}, ${slots} slots`;
@@ -51,7 +53,14 @@ export async function findPeers(
       continue;
     }
     const count = Math.max(slots, Math.round(jobs * peer.part));
-    const run = (): Promise<PeerResult> => measurePeer(peer, slots, count, brought.installed);
+    const run = async (): Promise<PeerResult> => {
+      const folder = mkdtempSync(join(wish.folder, 'peer-'));
+      try {
+        return await measurePeer(peer, { folder, slots, installed: brought.installed }, count);
+      } finally {
+        rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+      }
+    };
     found.push({ peer, contestant: { name, run } });
   }
   return found;
@@ -69,14 +78,13 @@ async function bringPeer(
   return isFromNpm ? await bringNpmPeers(say) : { installed: '' };
 }
 
-async function measurePeer(peer: Peer, slots: number, count: number, installed: string): Promise<PeerResult> {
-  const folder = mkdtempSync(join(tmpdir(), 'writ-peer-'));
+async function measurePeer(peer: Peer, place: PeerPlace, count: number): Promise<PeerResult> {
   try {
-    await using opened = await peer.open({ folder, slots, installed });
+    await using opened = await peer.open(place);
     const cpu = (): number =>
-      cpuOfEndedChildren() + cpuOf(opened.folders.flatMap((place) => readProcesses(place)));
+      cpuOfEndedChildren() + cpuOf(opened.folders.flatMap((folder) => readProcesses(folder)));
     // Writ has run thousands before, and what it runs is compiled; so it is here.
-    await opened.run(Math.max(slots, Math.round(count / 2)));
+    await opened.run(Math.max(place.slots, Math.round(count / 2)));
     const before = cpu();
     const start = performance.now();
     await opened.run(count);
@@ -84,7 +92,5 @@ async function measurePeer(peer: Peer, slots: number, count: number, installed: 
     return { perSecond: (count * 1000) / wallMs, cpuMsPerJob: (cpu() - before) / count };
   } catch (cause) {
     throw new Error(`${peer.name}: ${(cause as Error).message}`, { cause });
-  } finally {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
