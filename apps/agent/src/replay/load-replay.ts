@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { AgentError } from '../agent-error.ts';
+import { readLines } from './read-lines.ts';
 import { readLine } from './replay-lines.ts';
 import type { ReplayLine, Success } from './replay-lines.ts';
 import * as memory from './task-memory.ts';
@@ -108,28 +107,19 @@ export async function loadReplay(path: string, bootId: string | null): Promise<L
     }
   };
 
-  for await (const text of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) {
+  const isWhole = await readLines(path, (text) => {
     const line = readLine(text);
     if (line) take(line);
     else if (text !== '') bad += 1;
-  }
+  });
   // A line cut short by a crash is the last one; it was never reported durable.
-  if (bad === 1 && !(await endsWithNewline(path))) bad = 0;
+  if (bad === 1 && !isWhole) bad = 0;
   settle();
   return loaded;
 }
 
 function* pairs(list: readonly number[]): Generator<[number, number]> {
   for (let at = 0; at + 1 < list.length; at += 2) yield [list[at] ?? 0, list[at + 1] ?? 0];
-}
-
-async function endsWithNewline(path: string): Promise<boolean> {
-  let last = 10;
-  for await (const chunk of createReadStream(path)) {
-    const bytes = chunk as Buffer;
-    last = bytes[bytes.length - 1] ?? last;
-  }
-  return last === 10;
 }
 
 function damaged(path: string, why: string): AgentError {

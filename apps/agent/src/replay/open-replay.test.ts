@@ -113,6 +113,24 @@ describe('what an agent remembers of its starts', () => {
     assert.deepEqual(await replay.findSuccess(order, 0), success);
   });
 
+  it('reads a success whose output has a line separator in its name, in memory and from the file', async () => {
+    const outputs = ['\u2028', '\u2029', '\u0085'].map((between) => ({
+      path: `a${between}b`,
+      mode: 'file' as const,
+      digest: 'sha256:o',
+      size: 1,
+    }));
+    const first = await open();
+    first.markEnded(order, { index: 0, attempt: 1 }, { ...success, outputs });
+    for (let index = 1; index <= 4096; index += 1) first.markEnded(order, { index, attempt: 1 }, success);
+    assert.deepEqual(await first.findSuccess(order, 0), { ...success, outputs });
+    await first.close();
+    const replay = await open();
+    assert.equal(replay.recall(order, 0).last, 'succeeded');
+    assert.deepEqual(await replay.findSuccess(order, 0), { ...success, outputs });
+    await replay.close();
+  });
+
   it('takes a success from a receipt that was durable when the record of it was not', async () => {
     await openKilled((replay) => replay.reserve(order, [{ index: 0, attempt: 1 }]));
     const replay = await open('boot-2');

@@ -1,12 +1,11 @@
-import { createReadStream } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { AgentError } from '../agent-error.ts';
 import { openAppendFile } from '../append-file.ts';
 import { syncFolder } from '../private-file.ts';
 import { keyOf, loadReplay } from './load-replay.ts';
 import type { Loaded, OrderKey, OrderMemory } from './load-replay.ts';
+import { readLines } from './read-lines.ts';
 import { readLine, writeLine } from './replay-lines.ts';
 import type { Success } from './replay-lines.ts';
 import * as memory from './task-memory.ts';
@@ -262,10 +261,10 @@ async function compact(path: string, loaded: Loaded, bootId: string | null): Pro
 /** The rare way: only after a server lost what it had accepted. */
 async function searchSuccess(path: string, n: number, index: number): Promise<Success | undefined> {
   let found: Success | undefined;
-  for await (const text of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) {
-    if (!text.startsWith(`["e",${n},${index},`)) continue;
+  await readLines(path, (text) => {
+    if (!text.startsWith(`["e",${n},${index},`)) return;
     const line = readLine(text);
     if (line?.[0] === 'e' && line[4] !== 0) found = line[4];
-  }
+  });
   return found;
 }
