@@ -13,7 +13,6 @@ const JOB = 'a'.repeat(26);
 const OTHER = 'b'.repeat(26);
 /** An agent was killed here, with the first attempt. */
 const KILLED = 1_000;
-const LEASE_MS = 2_000;
 
 type Receipt = TaskHistory['receipts'][number];
 
@@ -115,8 +114,7 @@ const evidence: Evidence = {
   kills: [kill],
   orphans: [],
   fetched: { results: 1, wrong: [] },
-  leaseMs: LEASE_MS,
-  restarts: 1,
+  endedByThemselves: [],
 };
 const withTask = (changes: Partial<TaskHistory>): Evidence => ({
   ...evidence,
@@ -177,7 +175,7 @@ test('signed digests of what no attempt wrote, and fetched bytes that were wrong
 });
 
 test('a task that outlives its agent, goes on beside a later attempt or is left at the end is found', () => {
-  const survivor = { ...first, closed: KILLED + LEASE_MS + 5_000 };
+  const survivor = { ...first, closed: KILLED + 5_000 };
   const outlived = judgeCampaign({
     ...evidence,
     effects: [survivor, second],
@@ -198,7 +196,8 @@ test('an effect log that was tampered with is found: an end that never was, a st
 });
 
 test('an agent that ended without being killed is found', () => {
-  assert.match(faultsOf({ ...evidence, restarts: 2 }), /killed 1 times and started again 2 times/);
+  const endedByThemselves = ['one: the disk is full'];
+  assert.match(faultsOf({ ...evidence, endedByThemselves }), /ended by itself: one: the disk is full/);
 });
 
 test('a kill is effective only if it could hurt something', () => {

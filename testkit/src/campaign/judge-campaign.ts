@@ -16,9 +16,8 @@ export interface Evidence {
   readonly orphans: readonly string[];
   /** Results that were fetched over the network, and what was wrong with them. */
   readonly fetched: { readonly results: number; readonly wrong: readonly string[] };
-  readonly leaseMs: number;
-  /** How often an agent was started again, for whatever reason. */
-  readonly restarts: number;
+  /** Agents that ended without being killed, with the last that they wrote. */
+  readonly endedByThemselves: readonly string[];
 }
 
 /** Of milliseconds. */
@@ -73,11 +72,11 @@ export interface Verdict {
   readonly faults: readonly string[];
 }
 
-/** Beyond the end of the lease: so long a busy machine may need to end processes. */
-const ORPHAN_MS = 2_000;
+/** So long a busy machine may need to end processes; what their owner's end does not end goes on for longer. */
+const ORPHAN_MS = 3_000;
 
 export function judgeCampaign(evidence: Evidence): Verdict {
-  const { history, submissions, effects, kills, fetched, restarts } = evidence;
+  const { history, submissions, effects, kills, fetched } = evidence;
   const told = submissions.filter((one) => one.told !== null);
   const jobs = new Map(history.jobs.map((one) => [one.job.id, one]));
   const tasks = history.jobs.flatMap((one) => one.tasks);
@@ -111,10 +110,6 @@ export function judgeCampaign(evidence: Evidence): Verdict {
     ...findOrphans(evidence, byTask),
   ];
   const acknowledged = told.map(({ job, tasks: count }) => ({ job, tasks: count }));
-  const killed = kills.filter(({ identity }) => identity !== null).length;
-  const ends =
-    restarts > killed ? [`agents were killed ${killed} times and started again ${restarts} times`] : [];
-
   const refusedOf = ({ receipts }: TaskHistory): number =>
     receipts.filter(({ isAccepted, code }) => !isAccepted && code === 'lease.stale').length;
   return {
@@ -153,7 +148,7 @@ export function judgeCampaign(evidence: Evidence): Verdict {
       ...doubled,
       ...wrongBytes,
       ...orphans,
-      ...ends,
+      ...evidence.endedByThemselves.map((what) => `an agent ended by itself: ${what}`),
       ...judgeHistory(history, acknowledged, effects),
     ],
   };
@@ -204,7 +199,7 @@ function findOrphans({ kills, leaseMs }: Evidence, byTask: ReadonlyMap<string, r
   for (const { role, at, running } of kills) {
     if (role !== 'agent' && role !== 'launcher') continue;
     for (const effect of running)
-      if (livedTo(effect) > at + leaseMs + ORPHAN_MS) orphans.push(`${nameIt(effect)} outlived its ${role}`);
+      if (livedTo(effect) > at + ORPHAN_MS) orphans.push(`${nameIt(effect)} outlived its ${role}`);
   }
   for (const effects of byTask.values())
     for (const effect of effects)

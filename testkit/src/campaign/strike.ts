@@ -97,8 +97,8 @@ export function postmasterVictim(postgres: TemporaryCluster, effects: EffectLog)
 /** An agent whose owner starts it again whenever it ends. */
 export interface Supervised {
   readonly agent: AgentMember;
-  /** How often it was started again. */
-  restarts(): number;
+  /** The last that it wrote whenever it had ended without being killed. */
+  endedByItself(): readonly string[];
   /** It was killed and is not started again yet. */
   isDown(): boolean;
   /** How many tasks had begun anywhere when it was started for the last time. */
@@ -109,9 +109,15 @@ export interface Supervised {
   leave(): void;
 }
 
+function lastLines(folder: string): string {
+  return ['agent-run.log', 'agent/log']
+    .map((name) => readFileSync(join(folder, name), 'utf8').trimEnd().split('\n').slice(-3).join(' | '))
+    .join(' || ');
+}
+
 export function supervise(agent: AgentMember, effects: EffectLog): Supervised {
   let since = 0;
-  let restarts = 0;
+  const ends: string[] = [];
   let isDown = false;
   let isLeft = false;
   let started = Promise.withResolvers<void>();
@@ -119,8 +125,8 @@ export function supervise(agent: AgentMember, effects: EffectLog): Supervised {
     for (;;) {
       await agent.ended();
       if (isLeft) return;
+      if (!isDown) ends.push(`${agent.name}: ${lastLines(agent.folder)}`);
       await agent.start();
-      restarts += 1;
       since = effects.effects.length;
       isDown = false;
       started.resolve();
@@ -129,7 +135,7 @@ export function supervise(agent: AgentMember, effects: EffectLog): Supervised {
   watch().catch((error: unknown) => started.reject(error));
   return {
     agent,
-    restarts: () => restarts,
+    endedByItself: () => ends,
     isDown: () => isDown,
     since: () => since,
     struck() {
