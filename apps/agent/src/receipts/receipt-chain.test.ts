@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import fs, { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -132,11 +141,108 @@ describe('the chain of receipts', () => {
     assert.equal((await open()).seq, 450);
   });
 
+  const SHORT = 4096;
+  const openShort = (): Promise<ReceiptChain> =>
+    openReceiptChain({
+      folder,
+      cluster,
+      admission,
+      identity,
+      beforeRemoval: () => Promise.resolve(),
+      segmentBytes: SHORT,
+    });
+  const segmentsNow = (): string[] =>
+    readdirSync(folder)
+      .filter((one) => one.endsWith('.jsonl'))
+      .toSorted();
+  /** So many that the last one filled its segment, and the next one is without a receipt. */
+  const fillSegments = (chain: ReceiptChain, count: number): void => {
+    mkdirSync(folder, { recursive: true });
+    while (segmentsNow().length <= count) chain.add(outcome, logs);
+  };
+
+  it('keeps its place when the newest segment holds no receipt and all before it are gone', async () => {
+    const first = await openShort();
+    fillSegments(first, 2);
+    const { seq } = first;
+    const { digest } = [...first.pending].at(-1)!;
+    first.accepted(seq);
+    await first.close();
+    assert.equal(segmentsNow().length, 1);
+    // Twice: what is read back stays as it is.
+    await (await openShort()).close();
+    const second = await openShort();
+    assert.equal(second.seq, seq);
+    const { predicate } = read(second.add(outcome, logs).text);
+    assert.deepEqual([predicate.seq, predicate.previous], [seq + 1, digest]);
+    await second.close();
+    const third = await openShort();
+    assert.deepEqual([third.seq, third.pendingCount], [seq + 1, 1]);
+  });
+
+  it('keeps its place also in a folder whose newest segment is empty', async () => {
+    const first = await openShort();
+    fillSegments(first, 1);
+    const { seq } = first;
+    await first.close();
+    truncateSync(join(folder, segmentsNow().at(-1)!));
+    const second = await openShort();
+    second.accepted(seq);
+    await second.close();
+    assert.equal(segmentsNow().length, 1);
+    assert.equal((await openShort()).seq, seq);
+  });
+
+  it('does not begin again at 1 in a folder that has lost its place', async () => {
+    const first = await openShort();
+    fillSegments(first, 1);
+    const { seq } = first;
+    await first.close();
+    const [old, newest] = segmentsNow();
+    rmSync(join(folder, old!));
+    writeFileSync(join(folder, newest!), `{"accepted":${seq}}\n`);
+    await assert.rejects(openShort(), { code: 'agent.state_damaged' });
+  });
+
+  it('goes on from the last one on the disk where a crash of the machine took the end of a full segment', async () => {
+    const first = await openShort();
+    fillSegments(first, 1);
+    const [old] = segmentsNow();
+    first.add(outcome, logs);
+    await first.close();
+    const { seq } = first;
+    const lines = readFileSync(join(folder, old!), 'utf8').trimEnd().split('\n');
+    writeFileSync(join(folder, old!), `${lines.slice(0, -1).join('\n')}\n{"seq":`);
+    const second = await openShort();
+    assert.equal(second.seq, seq - 2);
+    second.add(outcome, logs);
+    second.accepted(seq - 1);
+    await second.close();
+    const third = await openShort();
+    assert.deepEqual([third.seq, third.pendingCount], [seq - 1, 0]);
+  });
+
+  it('takes nothing for lost where all that is missing was accepted', async () => {
+    const first = await openShort();
+    fillSegments(first, 2);
+    const waiting = first.add(outcome, logs);
+    await first.close();
+    const [, middle, newest] = segmentsNow();
+    // As a disk may leave it that was not asked in which order files go.
+    rmSync(join(folder, middle!));
+    appendFileSync(join(folder, newest!), `{"accepted":${waiting.seq - 1}}\n`);
+    const second = await openShort();
+    assert.deepEqual(
+      [...second.pending].map(({ text }) => text),
+      [waiting.text],
+    );
+  });
+
   it('says that they are durable only when the segment that they filled is on the disk', async (t) => {
     const chain = await open();
     let waiting: { isNew: boolean; done: fs.NoParamCallback }[] = [];
     t.mock.method(fs, 'fdatasync', (descriptor: number, done: fs.NoParamCallback) => {
-      waiting.push({ isNew: fs.fstatSync(descriptor).size === 0, done });
+      waiting.push({ isNew: fs.fstatSync(descriptor).size < 1000, done });
     });
     syncBuiltinESMExports();
     t.after(() => {

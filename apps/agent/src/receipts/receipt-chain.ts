@@ -71,7 +71,7 @@ const SPARE_BYTES = 1024 * 1024;
 export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain> {
   const { segmentBytes = SEGMENT_BYTES } = place;
   await mkdir(place.folder, { recursive: true, mode: 0o700 });
-  const { segments, pending, head, found } = readSegments(place.folder);
+  const { segments, pending, head, found, isPlaceKept } = readSegments(place.folder);
   let { seq, digest: previous } = head;
   let removal: Promise<void> = Promise.resolve();
   /** Full segments that may not be on the disk yet. */
@@ -88,8 +88,14 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
   async function openSegment(): Promise<AppendFile> {
     if (segments.length === 0) segments.push({ path: segmentPath(place.folder, seq + 1), last: seq });
     const opened = openAppendFile(currentSegment().path);
+    if (!isPlaceKept) opened.append(placeLine());
     await syncFolder(place.folder);
     return opened;
+  }
+
+  /** Begins each segment after the first: the one before it goes when all of it is accepted, its place in the chain stays. */
+  function placeLine(): string {
+    return `${JSON.stringify({ seq, digest: previous })}\n`;
   }
 
   /** A full disk must not keep a refusal from being told: the spare makes room for it, once. */
@@ -104,8 +110,12 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
 
   function startSegment(): void {
     const full = file;
-    segments.push({ path: segmentPath(place.folder, seq + 1), last: seq });
-    file = openAppendFile(currentSegment().path);
+    const path = segmentPath(place.folder, seq + 1);
+    const next = openNext(path);
+    // A full disk: the segment grows on, and the next receipt tries again.
+    if (!next) return;
+    segments.push({ path, last: seq });
+    file = next;
     const mine = Promise.all([filling, full.sync(), syncFolder(place.folder)]);
     filling = mine;
     const finish = async (): Promise<void> => {
@@ -119,6 +129,19 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
       }
     };
     removal = removal.then(finish);
+  }
+
+  function openNext(path: string): AppendFile | undefined {
+    let next: AppendFile | undefined;
+    try {
+      next = openAppendFile(path);
+      next.append(placeLine());
+      return next;
+    } catch {
+      void next?.close();
+      rmSync(path, { force: true });
+      return undefined;
+    }
   }
 
   async function sync(): Promise<void> {
@@ -212,17 +235,20 @@ function readSegments(folder: string) {
   const found: { digest: string; predicate: ReceiptPredicate }[] = [];
   const head: { seq: number; digest: string | null } = { seq: 0, digest: null };
   let accepted = 0;
+  let isPlaceKept = true;
+  let isGap = false;
   const names = readdirSync(folder)
     .filter((name) => name.endsWith('.jsonl'))
     .toSorted();
-  for (const name of names) {
+  for (const [at, name] of names.entries()) {
     const segment: Segment = { path: join(folder, name), last: head.seq };
     const text = readFileSync(segment.path, 'utf8');
     const lines = text.split('\n');
     // What was cut short was never durable, so it was never sent.
-    const torn = lines.pop();
-    if (torn !== undefined && torn !== '')
-      truncateSync(segment.path, Buffer.byteLength(text.slice(0, -torn.length)));
+    const isCut = lines.pop() !== '';
+    let bytes = 0;
+    isPlaceKept = head.seq === 0;
+    segments.push(segment);
     for (const line of lines) {
       const value = JSON.parse(line) as {
         accepted?: number;
@@ -230,12 +256,19 @@ function readSegments(folder: string) {
         digest?: string;
         receipt?: { envelope: { payload: string } };
       };
+      if (value.seq !== undefined && value.digest !== undefined) {
+        const before = value.receipt ? value.seq - 1 : value.seq;
+        // A crash of the machine took the end of the segment before: what came after was not durable either.
+        isGap = head.digest !== null && before !== head.seq && before > mostAccepted(folder, names);
+        if (isGap) break;
+        isPlaceKept = true;
+        head.seq = value.seq;
+        head.digest = value.digest;
+        segment.last = value.seq;
+      }
+      bytes += Buffer.byteLength(line) + 1;
       if (value.accepted !== undefined) accepted = Math.max(accepted, value.accepted);
-      if (value.seq === undefined || value.digest === undefined) continue;
-      head.seq = value.seq;
-      head.digest = value.digest;
-      segment.last = value.seq;
-      if (!value.receipt) continue;
+      if (value.seq === undefined || value.digest === undefined || !value.receipt) continue;
       const { predicate } = JSON.parse(
         Buffer.from(value.receipt.envelope.payload, 'base64').toString('utf8'),
       ) as { predicate: ReceiptPredicate };
@@ -247,10 +280,26 @@ function readSegments(folder: string) {
         text: line.slice(line.indexOf('"receipt":') + 10, -1),
       });
     }
-    segments.push(segment);
+    if (isCut || isGap) truncateSync(segment.path, bytes);
+    if (!isGap) continue;
+    for (const later of names.slice(at + 1)) rmSync(join(folder, later));
+    break;
   }
+  if (accepted > head.seq)
+    throw new AgentError(
+      'agent.state_damaged',
+      `${folder} names receipt ${head.seq} as its last, and ${accepted} were accepted: this machine no longer knows its place in its chain. It needs a new identity: remove the folder of the agent, then writ join.`,
+    );
   for (const seq of pending.keys()) if (seq <= accepted) pending.delete(seq);
-  return { segments, pending, head, found };
+  return { segments, pending, head, found, isPlaceKept };
+}
+
+function mostAccepted(folder: string, names: readonly string[]): number {
+  let most = 0;
+  for (const name of names)
+    for (const [, upTo] of readFileSync(join(folder, name), 'utf8').matchAll(/^\{"accepted":(\d+)\}$/gm))
+      most = Math.max(most, Number(upTo));
+  return most;
 }
 
 function makeSpare(folder: string): void {
