@@ -191,8 +191,8 @@ function judgeBytes(one: TaskHistory, effects: readonly Effect[]): string[] {
   });
 }
 
-/** What still ran when its agent was dead or another attempt had begun, and its lease was over. */
-function findOrphans({ kills, leaseMs }: Evidence, byTask: ReadonlyMap<string, readonly Effect[]>): string[] {
+/** What still ran when its agent or launcher was dead, or another attempt had begun. */
+function findOrphans({ kills }: Evidence, byTask: ReadonlyMap<string, readonly Effect[]>): string[] {
   const orphans: string[] = [];
   const livedTo = ({ closed }: Effect): number => closed ?? Number.POSITIVE_INFINITY;
   const nameIt = ({ job, index, attempt }: Effect): string => `attempt ${attempt} of ${job}.${index}`;
