@@ -283,6 +283,30 @@ describe('the chain of receipts', () => {
     await failedAgain;
   });
 
+  it('has what another process left on the disk before it is open: that may be sent', async (t) => {
+    const killed = await openShort();
+    fillSegments(killed, 2);
+    killed.add(outcome, logs);
+    const synced = new Set<number>();
+    let fault: Error | null = null;
+    t.mock.method(fs, 'fdatasync', (descriptor: number, done: fs.NoParamCallback) => {
+      synced.add(fs.fstatSync(descriptor).ino);
+      setImmediate(done, fault);
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      t.mock.reset();
+      syncBuiltinESMExports();
+    });
+    await openShort();
+    assert.deepEqual(
+      segmentsNow().map((name) => synced.has(fs.statSync(join(folder, name)).ino)),
+      [true, true, true],
+    );
+    fault = new Error('EIO: i/o error, fdatasync');
+    await assert.rejects(openShort(), { code: 'record.not_durable' });
+  });
+
   it(
     'tells of a full disk even on a full disk',
     { skip: process.geteuid?.() !== 0 && 'needs root' },

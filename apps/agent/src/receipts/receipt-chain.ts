@@ -88,8 +88,18 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
   async function openSegment(): Promise<AppendFile> {
     if (segments.length === 0) segments.push({ path: segmentPath(place.folder, seq + 1), last: seq });
     const opened = openAppendFile(currentSegment().path);
-    if (!isPlaceKept) opened.append(placeLine());
-    await syncFolder(place.folder);
+    try {
+      if (!isPlaceKept) opened.append(placeLine());
+      // What another process left may be in the page cache only, and all of it counts as durable from here on.
+      await Promise.all([
+        opened.sync(),
+        ...segments.slice(0, -1).map(({ path }) => syncFile(path)),
+        syncFolder(place.folder),
+      ]);
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
     return opened;
   }
 
@@ -224,6 +234,15 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
       await file.close();
     },
   };
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = openAppendFile(path);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 const segmentPath = (folder: string, first: number): string =>
