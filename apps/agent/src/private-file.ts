@@ -1,8 +1,26 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Durable before it returns, whole or not there at all, and nobody else's to read. */
+/** The last write of each path that is under way. */
+const writing = new Map<string, Promise<void>>();
+
+/** Durable before it returns, whole or not there at all, and nobody else's to read. Writes of one path go in turn. */
 export async function writePrivateFile(path: string, bytes: string | Uint8Array): Promise<void> {
+  const mine = writeAfter(writing.get(path), path, bytes);
+  writing.set(path, mine);
+  try {
+    await mine;
+  } finally {
+    if (writing.get(path) === mine) writing.delete(path);
+  }
+}
+
+async function writeAfter(
+  before: Promise<void> | undefined,
+  path: string,
+  bytes: string | Uint8Array,
+): Promise<void> {
+  await before?.catch(() => undefined);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const beside = `${path}.new`;
   const file = await open(beside, 'w', 0o600);

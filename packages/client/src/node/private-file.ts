@@ -43,8 +43,22 @@ export async function readPrivateFile(file: string): Promise<string | undefined>
   return await opened.readFile('utf8');
 }
 
-/** Durable and whole or not at all: 0600, in a folder 0700. */
+/** The last write of each file that is under way. */
+const writing = new Map<string, Promise<void>>();
+
+/** Durable and whole or not at all: 0600, in a folder 0700. Writes of one file go in turn. */
 export async function writePrivateFile(file: string, text: string): Promise<void> {
+  const mine = writeAfter(writing.get(file), file, text);
+  writing.set(file, mine);
+  try {
+    await mine;
+  } finally {
+    if (writing.get(file) === mine) writing.delete(file);
+  }
+}
+
+async function writeAfter(before: Promise<void> | undefined, file: string, text: string): Promise<void> {
+  await before?.catch(() => undefined);
   const folder = path.dirname(file);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}.new`;
