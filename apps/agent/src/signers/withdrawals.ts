@@ -19,6 +19,11 @@ interface Kept {
   readonly until: number;
 }
 
+interface Held extends Kept {
+  /** Resolves when it is on the disk. */
+  written: Promise<void>;
+}
+
 const LONGEST_ORDER = 31 * 86_400_000;
 
 export async function openWithdrawals(place: {
@@ -29,12 +34,21 @@ export async function openWithdrawals(place: {
   readonly onKept: () => void;
   readonly log: Log;
 }): Promise<Withdrawals> {
-  const kept = new Map<string, Kept[]>();
-  const keep = (envelope: Envelope, withdrawal: Withdrawal, until: number): void => {
+  const kept = new Map<string, Held[]>();
+  const keep = (envelope: Envelope, withdrawal: Withdrawal, until: number): Held => {
     const list = kept.get(withdrawal.order) ?? [];
-    list.push({ envelope, withdrawal, until });
+    const held = { envelope, withdrawal, until, written: Promise.resolve() };
+    list.push(held);
     kept.set(withdrawal.order, list);
+    return held;
   };
+  const forget = (held: Held): void => {
+    const rest = kept.get(held.withdrawal.order)?.filter((one) => one !== held) ?? [];
+    if (rest.length > 0) kept.set(held.withdrawal.order, rest);
+    else kept.delete(held.withdrawal.order);
+  };
+  let running: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
   await readKept();
 
   return {
@@ -44,11 +58,17 @@ export async function openWithdrawals(place: {
         const withdrawal = judgeWithdrawal(envelope, place.sets(), () => true);
         // A server sends what it keeps again on each new link.
         const same = JSON.stringify(withdrawal);
-        const isKept = kept.get(withdrawal.order)?.some((one) => JSON.stringify(one.withdrawal) === same);
-        if (isKept) return withdrawal;
-        keep(envelope, withdrawal, place.now() + LONGEST_ORDER);
-        place.onKept();
-        await writeKept();
+        const known = kept.get(withdrawal.order)?.find((one) => JSON.stringify(one.withdrawal) === same);
+        const held = known ?? keep(envelope, withdrawal, place.now() + LONGEST_ORDER);
+        if (!known) {
+          place.onKept();
+          held.written = writeKept().catch((error: unknown) => {
+            // When it comes again, it is written again.
+            forget(held);
+            throw error;
+          });
+        }
+        await held.written;
         return withdrawal;
       } catch (error) {
         if (!(error instanceof TrustError)) throw error;
@@ -80,7 +100,20 @@ export async function openWithdrawals(place: {
     }
   }
 
-  async function writeKept(): Promise<void> {
-    await writePrivateFile(place.path, JSON.stringify([...kept.values()].flat()));
+  /** Those that come in one turn, or while others are being written, share a write. */
+  function writeKept(): Promise<void> {
+    next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        const list: Kept[] = [...kept.values()].flat().map(({ envelope, withdrawal, until }) => ({
+          envelope,
+          withdrawal,
+          until,
+        }));
+        running = writePrivateFile(place.path, JSON.stringify(list));
+        return running;
+      });
+    return next;
   }
 }
