@@ -698,7 +698,7 @@ describe('an agent that floods or stalls', { timeout: 120_000 }, () => {
     const leased = async (): Promise<number> =>
       (await server.call('GET', `/api/v1/jobs/${order.job}`)).body.counts.leased;
     let count = 0;
-    for (let before = -1; before !== count; await sleep(500)) {
+    for (let before = -1; count === 0 || before !== count; await sleep(500)) {
       before = count;
       count = await leased();
     }

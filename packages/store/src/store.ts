@@ -360,7 +360,9 @@ export interface JobStore {
   /** Kept until the order could not start any more. */
   addWithdrawal(withdrawal: NewWithdrawal, by: By): Promise<'added' | 'same'>;
   /** Those that count now and were added since, oldest first, at most 10,000. */
-  listWithdrawals(asked: { readonly now: number; readonly since: number }): Promise<readonly Envelope[]>;
+  listWithdrawals(
+    asked: PageAsked & { readonly now: number; readonly since: number },
+  ): Promise<Page<Envelope>>;
   /** Jobs with waiting tasks of which this agent has refused one, and why, newest first, at most 1,000. */
   listRefused(
     identity: string,

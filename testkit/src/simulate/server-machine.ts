@@ -293,6 +293,7 @@ export async function makeServerMachine(parts: ServerMachineParts, cluster: stri
             source,
             {
               isFull: false,
+              roomy: () => Promise.resolve(),
               send(message) {
                 if (isEnded) return;
                 if (unsent.length === 0) setImmediate(flush);

@@ -8,6 +8,8 @@ export interface LineStream {
   end(): void;
   /** So much waits to be read by the peer that what can wait should. */
   readonly isFull: boolean;
+  /** Resolves when it is not full, or there is nobody to read any more. */
+  roomy(): Promise<void>;
 }
 
 export interface LineReading {
@@ -83,6 +85,19 @@ export function sendLines(to: Writable, { onFault, onFull, onRoom }: Sending): L
       isScheduled = true;
       // After all promises that this turn settles: their messages go along.
       setImmediate(flush);
+    },
+    async roomy() {
+      flush();
+      if (!isFull || to.destroyed) return;
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          to.off('drain', go);
+          to.off('close', go);
+          resolve();
+        };
+        to.on('drain', go);
+        to.on('close', go);
+      });
     },
     end() {
       if (isEnded) return;

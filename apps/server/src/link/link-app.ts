@@ -323,9 +323,10 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
       if (isKnown && (await files.isSound(digest)) && (await store.files.touchFile(digest, clock.now())))
         return await reply.code(204).send();
       const length = Number(request.headers['content-length'] ?? 0);
-      await refuseWhenFull(Number.isSafeInteger(length) ? length : 0, 'running');
+      // Who does not say how long it is may send all that the order allows.
+      const most = length > 0 ? Math.min(length, limits.outputBytes) : limits.outputBytes;
+      await refuseWhenFull(most, 'running');
       // Also when the bytes are here for others: a digest alone is no proof of having them.
-      const most = limits.outputBytes;
       const size = await files.receive(digest, request.body as AsyncIterable<Uint8Array>, { most });
       const by = { actor: `agent:${member.name}`, source, now: clock.now() };
       await store.files.addFile({ digest, size }, project, by);
@@ -370,11 +371,15 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
   await app.ready();
 
   let stopPinging = (): void => {};
+  let looked = clock.monotonic();
   const keepPinging = (): void => {
     stopPinging = clock.after(silenceMs / 4, () => {
       const now = clock.now();
+      // Who slept or was suspended himself has heard nobody: what agents said meanwhile still waits to be read.
+      const hasSlept = clock.monotonic() - looked > silenceMs / 2;
+      looked = clock.monotonic();
       for (const link of links.values()) {
-        if (now - link.lastHeard > silenceMs)
+        if (now - link.lastHeard > silenceMs && !hasSlept)
           link.close(
             link.isFull ? 'link.slow' : 'link.silent',
             link.isFull

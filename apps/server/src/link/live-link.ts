@@ -9,7 +9,7 @@ import {
   PAYLOAD_TYPES,
   readMessage,
 } from '@writ/contract';
-import type { By, ClaimedJob, Released, Store } from '@writ/store';
+import type { By, ClaimedJob, Page, Released, Store } from '@writ/store';
 import { judgeDescription, readUnverified, TrustError } from '@writ/trust';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
@@ -75,6 +75,8 @@ export interface LiveLink {
   ended(): void;
 }
 
+type LeaseRef = Pick<LeasedTask, 'job' | 'index' | 'token'>;
+
 interface OpenTask extends LeasedTask {
   readonly classId: number | undefined;
   readonly priority: number;
@@ -94,6 +96,8 @@ const LASTING = /^(?:machine|owner|agent)\./;
 const PASSING_MS = 10_000;
 /** What was sent just before a link was lost may not have arrived. */
 const SEEN_SLACK_MS = 3_600_000;
+/** Each may have 100 KB. */
+const WITHDRAWALS_AT_ONCE = 50;
 /** An order that is sent again does no harm. */
 const MOST_SENT_ORDERS = 20_000;
 
@@ -126,6 +130,10 @@ export function openLiveLink(
   const by = (): By => ({ actor: `agent:${member.name}`, source, now: clock.now() });
   const send = (message: FromServer): void => lines.send(message);
   const keyOf = (task: { job: string; index: number }): string => `${task.job}.${task.index}`;
+  const mineOf = (task: LeaseRef): OpenTask | undefined => {
+    const mine = tasks.get(keyOf(task));
+    return mine?.token.n === task.token.n && mine.token.epoch === task.token.epoch ? mine : undefined;
+  };
 
   const close = (code: string, detail: string): void => {
     if (isOver) return;
@@ -152,11 +160,12 @@ export function openLiveLink(
     seat?.letGo([before.classId]);
   };
 
-  const drop = (dropped: readonly { readonly job: string; readonly index: number }[]): void => {
+  /** Late words about an attempt before it leave the present one alone. */
+  const drop = (dropped: readonly LeaseRef[]): void => {
     const gone: (number | undefined)[] = [];
-    for (const key of dropped.map(keyOf)) {
-      const task = tasks.get(key);
-      if (task && tasks.delete(key)) gone.push(task.classId);
+    for (const task of dropped) {
+      const mine = mineOf(task);
+      if (mine && tasks.delete(keyOf(task))) gone.push(mine.classId);
     }
     if (gone.length > 0) seat?.letGo(gone);
   };
@@ -257,8 +266,16 @@ export function openLiveLink(
     if (freshness) send({ is: 'freshness', envelope: freshness });
     // Before it gets work: what was withdrawn while it was away.
     const since = agent.lastSeen === null ? 0 : agent.lastSeen - SEEN_SLACK_MS;
-    for (const envelope of await store.jobs.listWithdrawals({ now: clock.now(), since }))
-      send({ is: 'withdraw', envelope });
+    let after: string | null = null;
+    do {
+      const asked = { now: clock.now(), since, after, limit: WITHDRAWALS_AT_ONCE };
+      const page: Page<Envelope> = await store.jobs.listWithdrawals(asked);
+      for (const envelope of page.items) send({ is: 'withdraw', envelope });
+      await lines.roomy();
+      // Another link of this agent may hold its tasks now: they are not to be taken from it.
+      if (isOver) return;
+      after = page.next;
+    } while (after !== null);
 
     // What it holds is renewed; what it does not say it holds, it lost with its memory.
     const held = message.held.map(plain);
@@ -357,9 +374,8 @@ export function openLiveLink(
 
   const started = async (begun: readonly LeasedTask[]): Promise<void> => {
     for (const task of begun) {
-      const mine = tasks.get(keyOf(task));
-      if (mine && mine.token.n === task.token.n && mine.token.epoch === task.token.epoch)
-        mine.isStarted = true;
+      const mine = mineOf(task);
+      if (mine) mine.isStarted = true;
     }
     const { lost } = await store.leases.markStarted(identity, begun, by());
     if (lost.length === 0) return;
@@ -369,7 +385,8 @@ export function openLiveLink(
 
   const receipts = async (offered: readonly OfferedReceipt[]): Promise<void> => {
     if (isOver) return;
-    const answer = await parts.takeReceipts(member, offered, by(), (ended) => {
+    const holds = (task: LeasedTask): boolean => mineOf(task)?.attempt === task.attempt;
+    const answer = await parts.takeReceipts(member, offered, by(), holds, (ended) => {
       drop(ended);
       dispatch.serve();
     });

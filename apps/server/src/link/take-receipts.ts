@@ -4,6 +4,7 @@ import {
   type EndReason,
   type Envelope,
   isAboutTheAgent,
+  type LeasedTask,
   type ReceiptPredicate,
   type RefusalCode,
 } from '@writ/contract';
@@ -36,18 +37,26 @@ export interface ReceiptsTaken {
   readonly fault: { readonly code: string; readonly detail: string } | null;
 }
 
-/** `onJudged` is called before anything waits, with the tasks that the agent says it has ended. */
+/**
+ * @param holds whether a task is this agent's present one: of others it has neither logs nor outputs to leave here.
+ * @param onJudged called before anything waits, with the tasks that the agent says it has ended.
+ */
 export type TakeReceipts = (
   member: Member,
   offered: readonly OfferedReceipt[],
   by: By,
-  onJudged: (ended: readonly { readonly job: string; readonly index: number }[]) => void,
+  holds: (task: LeasedTask) => boolean,
+  onJudged: (ended: readonly LeasedTask[]) => void,
 ) => Promise<ReceiptsTaken>;
 
 interface Judged extends JudgedReceipt {
   readonly offered: OfferedReceipt;
   readonly known: KnownOrder | null;
+  readonly isHeld: boolean;
 }
+
+/** By job. */
+type ShortLogs = Map<string, { name: LogName; bytes: Uint8Array }[]>;
 
 const EMPTY = digestOf(new Uint8Array());
 
@@ -67,21 +76,23 @@ export function takeReceiptsWith(parts: {
 }): TakeReceipts {
   const { store, cluster, orders, dispatch, logs, log } = parts;
 
-  return async (member, offered, by, onJudged) => {
+  return async (member, offered, by, holds, onJudged) => {
     const judged: Judged[] = [];
     let fault: ReceiptsTaken['fault'] = null;
     for (const one of offered) {
       try {
         const opened = openReceipt(one.envelope, cluster.sets().cluster, member.admitted);
         parts.counters.receipts += 1;
-        judged.push({ ...opened, offered: one, known: orders.recall(opened.predicate.job) ?? null });
+        const { predicate } = opened;
+        const known = orders.recall(predicate.job) ?? null;
+        judged.push({ ...opened, offered: one, known, isHeld: holds(predicate) });
       } catch (error) {
         if (!(error instanceof TrustError)) throw error;
         fault = { code: error.code, detail: error.message };
         break;
       }
     }
-    onJudged(judged.map(({ predicate: { job, index } }) => ({ job, index })));
+    onJudged(judged.map(({ predicate }) => predicate));
     if (fault) {
       await store.audit.record({
         action: 'receipt.forged',
@@ -137,18 +148,19 @@ export function takeReceiptsWith(parts: {
     for (const [at, one] of judged.entries()) {
       if (!one.known) judged[at] = { ...one, known: await orders.find(one.predicate.job) };
     }
-    const short = new Map<string, { name: LogName; bytes: Uint8Array }[]>();
+    const short: ShortLogs = new Map();
     const faults: (string | null)[] = [];
     for (const one of judged)
-      faults.push(checkFit(one) ?? (await checkLogs(one, short)) ?? (await checkOutputs(one, by)));
+      faults.push(checkFit(one) ?? (one.isHeld ? await checkParts(one, short, by) : null));
     await Promise.all([...short].map(async ([job, all]) => await logs.keepShort(job, all)));
     return faults;
   }
 
-  async function checkLogs(
-    { predicate, offered }: Judged,
-    short: Map<string, { name: LogName; bytes: Uint8Array }[]>,
-  ): Promise<string | null> {
+  async function checkParts(one: Judged, short: ShortLogs, by: By): Promise<string | null> {
+    return (await checkLogs(one, short)) ?? (await checkOutputs(one, by));
+  }
+
+  async function checkLogs({ predicate, offered }: Judged, short: ShortLogs): Promise<string | null> {
     for (const stream of ['stdout', 'stderr'] as const) {
       const wanted = predicate[stream];
       const text = offered[stream];

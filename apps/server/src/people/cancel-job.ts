@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CancelJob, Envelope } from '@writ/contract';
 import type { By, JobRecord } from '@writ/store';
 import { envelopeDigest, judgeWithdrawal, TrustError } from '@writ/trust';
@@ -16,7 +17,7 @@ export async function cancelJob(
   const { store } = parts;
   // It is judged before anything is cancelled; agents keep it, so that a cancelled order does not start later.
   if (withdrawal) {
-    judge(parts, job, withdrawal);
+    judge(parts, job, indexes, withdrawal);
     const digest = envelopeDigest(withdrawal);
     const kept = { digest, order: job.digest, until: job.notAfter, envelope: withdrawal };
     await store.jobs.addWithdrawal(kept, by);
@@ -29,11 +30,19 @@ export async function cancelJob(
   if (withdrawal) parts.withdraw(withdrawal);
 }
 
-function judge({ cluster }: CancelParts, job: JobRecord, withdrawal: Envelope): void {
+function judge(
+  { cluster }: CancelParts,
+  job: JobRecord,
+  indexes: readonly number[] | null,
+  withdrawal: Envelope,
+): void {
   try {
-    const { order } = judgeWithdrawal(withdrawal, cluster.sets(), (_order, person) => person === job.person);
-    if (order !== job.digest)
+    const said = judgeWithdrawal(withdrawal, cluster.sets(), (_order, person) => person === job.person);
+    if (said.order !== job.digest)
       throw new TrustError('withdrawal.order_other', 'this withdrawal is of another order');
+    // Every agent gets it and keeps it: it has no more in it than what is cancelled.
+    if (!isDeepStrictEqual(said.indexes && new Set(said.indexes), indexes && new Set(indexes)))
+      throw new TrustError('withdrawal.indexes_other', 'this withdrawal is of other tasks');
   } catch (error) {
     if (!(error instanceof TrustError)) throw error;
     throw new ServerError(

@@ -159,9 +159,15 @@ export function testRetention(make: MakeDatabase): void {
       };
       await store.jobs.addWithdrawal(withdrawal, at(10));
       await forget(store, 1000, 1000);
-      assert.equal((await store.jobs.listWithdrawals({ now: 1000, since: 0 })).length, 1);
+      assert.equal(
+        (await store.jobs.listWithdrawals({ now: 1000, since: 0, after: null, limit: 9 })).items.length,
+        1,
+      );
       await forget(store, 1001, 1001);
-      assert.equal((await store.jobs.listWithdrawals({ now: 0, since: 0 })).length, 0);
+      assert.equal(
+        (await store.jobs.listWithdrawals({ now: 0, since: 0, after: null, limit: 9 })).items.length,
+        0,
+      );
     }),
   );
 

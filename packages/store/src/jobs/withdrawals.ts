@@ -1,10 +1,9 @@
 import { type Kysely, sql } from 'kysely';
 import type { Envelope } from '@writ/contract';
-import type { By, NewWithdrawal } from '../store.ts';
+import { boundedLimit, pageOf, readCursor } from '../cursors.ts';
+import type { By, NewWithdrawal, Page, PageAsked } from '../store.ts';
 import type { Tables } from '../tables.ts';
 import type { Write } from '../write.ts';
-
-const MOST = 10_000;
 
 export async function addWithdrawal(
   write: Write,
@@ -20,12 +19,21 @@ export async function addWithdrawal(
   return 'added';
 }
 
+/** Oldest first. */
 export async function listWithdrawals(
   reader: Kysely<Tables>,
-  { now, since }: { readonly now: number; readonly since: number },
-): Promise<readonly Envelope[]> {
-  const found = await sql<{ envelope: string }>`
-    select envelope from withdrawal where until >= ${now} and added >= ${since}
-    order by added limit ${sql.lit(MOST)}`.execute(reader);
-  return found.rows.map((row) => JSON.parse(row.envelope) as Envelope);
+  asked: PageAsked & { readonly now: number; readonly since: number },
+): Promise<Page<Envelope>> {
+  const limit = boundedLimit(asked.limit);
+  const [added, digest] =
+    asked.after === null ? [asked.since, ''] : readCursor(asked.after, 'number', 'string');
+  const found = await sql<{ digest: string; added: number; envelope: string }>`
+    select digest, added, envelope from withdrawal where until >= ${asked.now} and (added, digest) > (${added}, ${digest})
+    order by added, digest limit ${limit + 1}`.execute(reader);
+  return pageOf(
+    found.rows,
+    limit,
+    (row) => JSON.parse(row.envelope) as Envelope,
+    (row) => [row.added, row.digest],
+  );
 }
