@@ -1,11 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import {
+  BOUNDS,
   type Command,
   type Envelope,
   firstIndex,
   inputManifestCheck,
   type InputFile,
   type Order,
+  orderCheck,
+  PAYLOAD_TYPES,
   readMessage,
   taskCount,
 } from '@writ/contract';
@@ -17,8 +20,10 @@ import {
   checkSetNamed,
   checkSound,
   checkTimes,
+  envelopeDigest,
   type OpenedOrder,
   openOrder,
+  readUnverified,
   TrustError,
 } from '@writ/trust';
 import { ServerError } from '../server-error.ts';
@@ -50,7 +55,13 @@ export async function submitJob(
   { priority, isHeld = false }: Steering = {},
 ): Promise<{ readonly job: JobRecord; readonly isNew: boolean }> {
   const { store, dispatch, orders, cluster } = parts;
-  const opened = judge(parts, envelope);
+  const judged = judge(parts, envelope);
+  if ('endedKey' in judged) {
+    const before = await store.jobs.readJob(judged.endedKey.job);
+    if (before?.digest === judged.endedKey.digest) return { job: before, isNew: false };
+    throw judged.why;
+  }
+  const { opened } = judged;
   parts.counters.orders += 1;
   const { order, digest } = opened;
 
@@ -113,8 +124,23 @@ const removedBefore = (job: string): ServerError =>
     `The job ${job} was here, and was removed after its time of keeping. It is not run again: sign a new order.`,
   );
 
-function judge(parts: SubmitParts, envelope: Envelope): OpenedOrder {
-  return refuseWhen(() => openOrder(envelope, parts.cluster.sets()));
+type Judged =
+  | { readonly opened: OpenedOrder }
+  | { readonly endedKey: { readonly job: string; readonly digest: string }; readonly why: unknown };
+
+const ENDED_KEY = new Set(['order.key_compromised', 'order.key_retired', 'order.key_expired']);
+
+/** Whoever asks again because the answer was lost may hold a key that counts no more: what it signed before may be here. */
+function judge(parts: SubmitParts, envelope: Envelope): Judged {
+  try {
+    return { opened: refuseWhen(() => openOrder(envelope, parts.cluster.sets())) };
+  } catch (why) {
+    const code = why instanceof ServerError && why.cause instanceof TrustError ? why.cause.code : '';
+    if (!ENDED_KEY.has(code)) throw why;
+    const opening = { type: PAYLOAD_TYPES.order, check: orderCheck, maxBytes: BOUNDS.orderBytes };
+    const { job } = readUnverified(envelope, opening);
+    return { endedKey: { job, digest: envelopeDigest(envelope) }, why };
+  }
 }
 
 function checkNow({ cluster, clock }: SubmitParts, opened: OpenedOrder): void {
