@@ -15,6 +15,7 @@ export type Entry =
   | { readonly what: 'rest'; readonly seq: number; readonly rest: string }
   | TaskEntry
   | ReceiptEntry
+  | AuditEntry
   | {
       readonly what: 'lost';
       readonly job: number;
@@ -39,6 +40,15 @@ export interface TaskEntry {
   readonly cancel: string | null;
   readonly exit: string | null;
   readonly receipt: string | null;
+}
+
+export interface AuditEntry {
+  readonly what: 'audit';
+  readonly seq: number;
+  readonly action: string;
+  readonly object: string;
+  readonly previous: string;
+  readonly hash: string;
 }
 
 export interface ReceiptEntry {
@@ -75,6 +85,10 @@ const TRIGGERS = `
     insert into sim_journal (entry) values (json_object('what', 'receipt', 'job', new.job, 'idx', new.idx,
       'attempt', new.attempt, 'digest', new.digest, 'epoch', new.token_epoch, 'n', new.token_n, 'identity', new.identity,
       'accepted', new.is_accepted, 'code', new.code, 'outcome', new.outcome, 'envelope', new.envelope));
+  end;
+  create trigger sim_audit after insert on audit begin
+    insert into sim_journal (entry) values (json_object('what', 'audit', 'seq', new.seq, 'action', new.action,
+      'object', new.object, 'previous', new.previous, 'hash', new.hash));
   end;
   create trigger sim_lost after insert on lost_attempt begin
     insert into sim_journal (entry) values (json_object('what', 'lost', 'job', new.job, 'idx', new.idx,

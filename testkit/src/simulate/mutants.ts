@@ -306,4 +306,31 @@ import { spelling } from './replay/load-replay.ts';`,
     breaks: 'I6',
     edits: edit('apps/agent/src/compose.ts', `onKept: () => endWithdrawn(),`, `onKept: () => undefined,`),
   },
+  {
+    name: 'an order that is stored is refused once its key has ended',
+    breaks: 'I11',
+    edits: edit(
+      'apps/server/src/people/submit-job.ts',
+      `if (!ENDED_KEY.has(code)) throw why;`,
+      `if (code !== undefined) throw why;`,
+    ),
+  },
+  {
+    name: 'a job is stored without its record in the audit log',
+    breaks: 'I7',
+    edits: edit(
+      'packages/store/src/write-in-groups.ts',
+      `      await appendAudit(write);`,
+      `      if (!write.audit.list().some((note) => note.action === 'job.submitted')) await appendAudit(write);`,
+    ),
+  },
+  {
+    name: 'an agent takes it from the server that it has the labels',
+    breaks: 'I9',
+    edits: edit(
+      'packages/trust/src/order/check-order.ts',
+      `  for (const wanted of clause.labels) {`,
+      `  for (const wanted of clause.labels.slice(0, 0)) {`,
+    ),
+  },
 ];

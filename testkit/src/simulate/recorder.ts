@@ -2,7 +2,7 @@ import { createHash, createPublicKey, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { Envelope, FromAgent, FromServer, Order, ReceiptPredicate } from '@writ/contract';
 import type { SlotRun } from '../../../apps/agent/src/isolate/isolation.ts';
-import type { Entry, Journal, ReceiptEntry, TaskEntry } from './journal.ts';
+import type { AuditEntry, Entry, Journal, ReceiptEntry, TaskEntry } from './journal.ts';
 import type { Execution } from './simulated-launcher.ts';
 import type { Direction } from './wire.ts';
 
@@ -107,6 +107,8 @@ export function openRecorder(parts: RecorderParts): Recorder {
   const tasks = new Map<string, TaskKnown>();
   const accepted = new Map<string, AcceptedKnown[]>();
   const ended = new Set<string>();
+  const unaudited = new Set<string>();
+  let audited: AuditEntry | undefined;
   const executions = new Map<string, Execution[]>();
   const counts: Counts = { lostLeases: 0, lostAnswers: 0, accepted: 0, stale: 0, starts: 0, overlaps: 0 };
   // What crossed the wires, by token or by agent and task.
@@ -297,6 +299,7 @@ export function openRecorder(parts: RecorderParts): Recorder {
         if ([...jobs.values()].some((job) => job.id === entry.id))
           fault('I11', `job ${entry.id} is stored twice`);
         jobs.set(entry.seq, { ...entry, rest: 'waiting' });
+        unaudited.add(entry.id);
         return;
       }
       case 'rest': {
@@ -312,7 +315,22 @@ export function openRecorder(parts: RecorderParts): Recorder {
         return onLost(entry);
       case 'receipt':
         return onReceipt(entry);
+      case 'audit':
+        return onAudit(entry);
     }
+  }
+
+  function onAudit(entry: AuditEntry): void {
+    if (audited && (entry.seq !== audited.seq + 1 || entry.previous !== audited.hash))
+      fault('I7', `record ${entry.seq} of the audit log does not follow the one before`);
+    audited = entry;
+    if (entry.action === 'job.submitted') unaudited.delete(entry.object);
+  }
+
+  /** What was committed is in the audit log by the same commit. */
+  function judgeAudited(): void {
+    for (const job of unaudited) fault('I7', `job ${job} is stored, and the audit log does not say so`);
+    unaudited.clear();
   }
 
   function judgeEnded(): void {
@@ -464,6 +482,7 @@ export function openRecorder(parts: RecorderParts): Recorder {
       if (parts.isServerOwned) return;
       for (const entry of journal.read()) onEntry(entry);
       judgeEnded();
+      judgeAudited();
     },
     onMessage(agent, at, direction, line) {
       if (direction === 'to server') onFromAgent(agent, at, JSON.parse(line) as FromAgent);

@@ -301,7 +301,11 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     const isTaken = await ask(`submit ${id}`, async (at) => {
       asked += 1;
       if (asked > 1 && journal.hasJob(id)) recorder.counts.lostAnswers += 1;
-      await at.submit(made.envelope);
+      await at.submit(made.envelope).catch((error: unknown) => {
+        if (isFinal(error) && journal.hasJob(id))
+          onFault(`I11: ${id} is stored, and asking again for it is refused: ${String(error)}`);
+        throw error;
+      });
     });
     if (isTaken) submission.isAcknowledged = true;
     else submission.isRefused = true;
