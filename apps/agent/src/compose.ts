@@ -275,6 +275,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     gathered: gatherEnds(clock, stop.signal, () => queue.waiting > 0),
     onDurable: (receipt) => sender.durable(receipt),
     tailsOf: (job) => live.tailsOf(job),
+    begunTailsOf: (job) => live.begunTailsOf(job),
     whileMine,
     sendOutputs: (job, tar) =>
       sendOutputs({

@@ -14,6 +14,8 @@ export interface LiveJobs {
   add(job: LeasedJob): void;
   remove(job: LeasedJob): void;
   tailsOf(job: LeasedJob): Tails;
+  /** Undefined while nothing has looked at its log. */
+  begunTailsOf(job: LeasedJob): Tails | undefined;
   /** How far it is, by its own word. */
   tell(job: LeasedJob, said: Progress): void;
   /** Called every few hundredths of a second while anything runs. */
@@ -23,7 +25,7 @@ export interface LiveJobs {
   readonly notBegun: readonly LeasedJob[];
 }
 
-interface Tails {
+export interface Tails {
   readonly stdout: LogTail;
   readonly stderr: LogTail;
 }
@@ -108,6 +110,7 @@ export function openLiveJobs(parts: LiveParts): LiveJobs {
     },
     remove: (job) => void live.delete(job),
     tailsOf,
+    begunTailsOf: (job) => tails.get(job),
     tell,
     look() {
       if (live.size === 0 || !parts.isLinked()) return;

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { buffer } from 'node:stream/consumers';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { digestOf } from '@writ/trust/digest';
 import { makePaperCluster, type PaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { SlotEnd } from './isolate/isolation.ts';
 import type { LeasedJob } from './leased-job.ts';
+import { openLiveJobs } from './live-job.ts';
 import { openReceiptChain, type Outcome, type ReceiptChain } from './receipts/receipt-chain.ts';
 import { createReplay, openReplay, type Replay } from './replay/open-replay.ts';
 import { openReporting } from './report-job.ts';
@@ -40,25 +43,17 @@ after(async () => {
   rmSync(base, { recursive: true, force: true });
 });
 
-/** What its receipt says of a command that ended by itself with 0. @param sent of its output while it ran. */
-async function report(stop: LeasedJob['stop'], sent: number, outputsTar: string | null): Promise<Outcome> {
+type Parts = Parameters<typeof openReporting>[0];
+
+/** A job of which all processes are dead, and how its end is reported. */
+function openReport(stop: LeasedJob['stop'], logs: Pick<Parts, 'tailsOf' | 'begunTailsOf'>) {
   const made: Outcome[] = [];
-  let pushed = sent;
-  const tail = {
-    get sent() {
-      return pushed;
-    },
-    push: (most = 0): Promise<void> => {
-      pushed = most;
-      return Promise.resolve();
-    },
-  };
-  const { ended } = openReporting({
+  const reporting = openReporting({
     receipts: {
       ...receipts,
-      add(outcome, logs) {
+      add(outcome, inline) {
         made.push(outcome);
-        return receipts.add(outcome, logs);
+        return receipts.add(outcome, inline);
       },
     },
     replay,
@@ -66,7 +61,7 @@ async function report(stop: LeasedJob['stop'], sent: number, outputsTar: string 
     set: () => ({ version: 1, digest: cluster.sets.newest.digest }),
     gathered: () => Promise.resolve(),
     onDurable: () => {},
-    tailsOf: () => ({ stdout: tail, stderr: { sent: 0, push: () => Promise.resolve() } }),
+    ...logs,
     whileMine: (_job, what) => what(),
     sendOutputs: () =>
       Promise.resolve([{ path: 'a', mode: 'file', digest: `sha256:${'2'.repeat(64)}`, size: 1 }]),
@@ -82,27 +77,47 @@ async function report(stop: LeasedJob['stop'], sent: number, outputsTar: string 
     envelope,
     inputs: [],
     set: undefined,
-    running: { stdoutFile, stderrFile, release: () => {} },
+    running: { stdoutFile, stderrFile, running: Promise.resolve(0), release: () => {} },
     startedAt: 0,
     stop,
     stopping: undefined,
     named: new Set<string>(),
   } as unknown as LeasedJob;
-  const end: SlotEnd = {
-    reason: 'exit',
-    code: 0,
-    signal: null,
-    startedMs: 1,
-    endedMs: 2,
-    cpuMs: 1,
-    memoryPeakBytes: 1,
-    stdoutBytes: SAID.length,
-    stderrBytes: 0,
-    outputsTar,
+  return {
+    job,
+    /** What the one receipt says. */
+    async end(more: Partial<SlotEnd>): Promise<Outcome> {
+      await reporting.ended(job, { ...ENDED, ...more });
+      assert.equal(made.length, 1);
+      return made[0] ?? assert.fail();
+    },
   };
-  await ended(job, end);
-  assert.equal(made.length, 1);
-  return made[0] ?? assert.fail();
+}
+
+const ENDED: SlotEnd = {
+  reason: 'exit',
+  code: 0,
+  signal: null,
+  startedMs: 1,
+  endedMs: 2,
+  cpuMs: 1,
+  memoryPeakBytes: 1,
+  stdoutBytes: SAID.length,
+  stderrBytes: 0,
+  outputsTar: null,
+};
+
+/** What its receipt says of a command that ended by itself with 0. @param sent of its output while it ran. */
+async function report(stop: LeasedJob['stop'], sent: number, outputsTar: string | null): Promise<Outcome> {
+  const tail = {
+    taken: sent,
+    push: () => Promise.resolve(),
+    stop: () => {},
+    finish: (size: number) => Promise.resolve({ digest: digestOf(SAID), size }),
+  };
+  const tails = { stdout: tail, stderr: { ...tail, taken: 0 } };
+  const logs = { tailsOf: () => tails, begunTailsOf: () => (sent > 0 ? tails : undefined) };
+  return openReport(stop, logs).end({ outputsTar });
 }
 
 describe('the receipt of a command that ended by itself', () => {
@@ -126,3 +141,62 @@ describe('the receipt of a command that ended by itself', () => {
     assert.deepEqual([because, stdout.size], ['lost', SAID.length]);
   });
 });
+
+describe('a log of which a part was sent while its job ran', () => {
+  beforeEach(() => {
+    writeFileSync(stdoutFile, '');
+    writeFileSync(stderrFile, '');
+  });
+
+  /** A job whose log is looked at once, by a server that answers when it is told to. */
+  async function looked(stop: LeasedJob['stop']) {
+    let now = 0;
+    const got: string[] = [];
+    const answers = Promise.withResolvers<void>();
+    const live = openLiveJobs({
+      monotonic: () => now,
+      send: () => {},
+      sendLog: async (path, offset, _size, bytes) => {
+        got.push(`${path.split('/').at(-1)} ${offset} ${(await buffer(bytes)).toString()}`);
+        await answers.promise;
+      },
+      isLinked: () => true,
+      log: () => {},
+    });
+    const report = openReport(stop, live);
+    live.add(report.job);
+    await report.job.running?.running;
+    now = 1000;
+    live.look();
+    return { ...report, got, answer: () => answers.resolve() };
+  }
+
+  it('stands in the receipt as the server has it, also when the job emptied it after that', async () => {
+    writeFileSync(stdoutFile, 'first\n');
+    const { end, got, answer } = await looked(undefined);
+    answer();
+    await until(() => got.length === 1);
+    writeFileSync(stdoutFile, '');
+    const { because, stdout } = await end({ stdoutBytes: 0, outputsTar: 'tar' });
+    assert.deepEqual(
+      [because, stdout, got],
+      ['exit', { digest: digestOf('first\n'), size: 6 }, ['stdout 0 first\n']],
+    );
+  });
+
+  it('is all that leaves under the name of a job that is over: its files are those of the next', async () => {
+    writeFileSync(stdoutFile, 'of this job\n');
+    const { job, end, got, answer } = await looked('lost');
+    await until(() => got.length === 1);
+    const { because } = await end({ stdoutBytes: 12 });
+    for (const file of [stdoutFile, stderrFile]) writeFileSync(file, 'a secret of the job that follows\n');
+    answer();
+    for (let turns = 0; turns < 100; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(job.stop, 'lost');
+    assert.deepEqual([because, got], ['lost', ['stdout 0 of this job\n']]);
+  });
+});
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -7,7 +7,7 @@ import type { SlotEnd, SlotStarted } from './isolate/isolation.ts';
 import { plainTask } from './lease-book.ts';
 import { EMPTY_LOG, readLongLog, readShortLog } from './logs/read-log.ts';
 import type { WholeLog } from './logs/read-log.ts';
-import type { LogTail } from './logs/tail-log.ts';
+import type { Tails } from './live-job.ts';
 import type { Outcome, PendingReceipt, ReceiptChain, ReceiptLogs } from './receipts/receipt-chain.ts';
 import type { Replay, Success } from './replay/open-replay.ts';
 import type { Refusal, VerifiedOrder } from './verify-job.ts';
@@ -35,8 +35,10 @@ export interface ReportingParts {
   readonly gathered: () => Promise<void>;
   /** Its receipt is on disk: send it. */
   readonly onDurable: (receipt: PendingReceipt) => void;
-  /** Live logs of a long task, if any were sent. */
-  readonly tailsOf: (job: LeasedJob) => { readonly stdout: LogTail; readonly stderr: LogTail };
+  /** Sends its logs, and knows what was sent of them while it ran. */
+  readonly tailsOf: (job: LeasedJob) => Tails;
+  /** Undefined when nothing looked at its logs while it ran. */
+  readonly begunTailsOf: (job: LeasedJob) => Tails | undefined;
   /** Tries until it succeeds or the task is this agent's no more. */
   readonly whileMine: <T>(job: LeasedJob, what: () => Promise<T>) => Promise<T>;
   readonly sendOutputs: (job: LeasedJob, tar: string) => Promise<OutputFile[]>;
@@ -181,6 +183,9 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
   if (!files) throw new TypeError('an attempt that did not run has no logs');
   const isStopped = end.reason === 'cancelled' || end.reason === 'sandbox';
   const because = job.stop !== undefined && isStopped ? job.stop : end.reason;
+  const begun = parts.begunTailsOf(job);
+  begun?.stdout.stop();
+  begun?.stderr.stop();
   try {
     const stdout = await wholeLog(job, files, 'stdout', mostOf(job, end.stdoutBytes), parts);
     const stderr = await wholeLog(job, files, 'stderr', mostOf(job, end.stderrBytes), parts);
@@ -237,15 +242,16 @@ async function wholeLog(
   most: number,
   parts: ReportingParts,
 ): Promise<WholeLog> {
-  const path = files[`${stream}File`];
-  const short = readShortLog(path, most);
-  if (short.size === 0 && 'digest' in short) return short;
-  const tail = parts.tailsOf(job)[stream];
-  if ('digest' in short && tail.sent === 0) return short;
+  const begun = parts.begunTailsOf(job)?.[stream];
+  if (!begun || begun.taken === 0) {
+    const short = readShortLog(files[`${stream}File`], most);
+    if ('digest' in short) return short;
+  }
   // Nobody waits for the log of a lease that is over, and a result whose log is not there cannot stand.
   if (job.stop === 'lost') throw new AgentError('lease.over', 'The lease ended before the log was sent.');
-  await parts.whileMine(job, () => tail.push(short.size));
-  return 'digest' in short ? { ...short, inline: null } : readLongLog(path, short.size);
+  const tail = begun ?? parts.tailsOf(job)[stream];
+  const sent = await parts.whileMine(job, () => tail.finish(most));
+  return { ...sent, inline: null };
 }
 
 async function digestOnly(path: string, most: number): Promise<WholeLog> {

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { closeInheritedDescriptors } from './close-inherited-descriptors.ts';
 import { SlotLoop } from './slot-loop.ts';
+import type { LoopCommand } from './slot-loop.ts';
 
 closeInheritedDescriptors();
 const folder = mkdtempSync(join(tmpdir(), 'writ-loop-'));
@@ -25,12 +34,18 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** As a slot does it: the files are empty when the run begins. */
+const start = (command: LoopCommand): Promise<number | null> => {
+  for (const name of ['out', 'err']) truncateSync(join(folder, `${name}${command.fileSet}`));
+  return loop.run(command);
+};
+
 const run = (
   argv: readonly string[],
   env: Record<string, string> = {},
   fileSet = 0,
 ): Promise<number | null> =>
-  loop.run({ how: 'bare', argv, env: new Map(Object.entries(env)), fileSet, fileSizeBytes: 1e6, nofile: 64 });
+  start({ how: 'bare', argv, env: new Map(Object.entries(env)), fileSet, fileSizeBytes: 1e6, nofile: 64 });
 
 const printArguments = ['/usr/bin/printf', '%s\\0'];
 const text = fc
@@ -104,11 +119,11 @@ test('what is not sent again is what it was: from task to task, from job to job,
         const about = { how: 'bare', env, fileSet: 0, fileSizeBytes: 1e6, nofile: 64, isDirect } as const;
         const args = ['', ...env.values()];
         for (const _ of ['once', 'and the same again']) {
-          assert.equal(await loop.run({ ...about, argv: ['/usr/bin/env', '-0'] }), 0);
+          assert.equal(await start({ ...about, argv: ['/usr/bin/env', '-0'] }), 0);
           assert.deepEqual(said().sort(), [...env].map(([name, value]) => `${name}=${value}`).sort());
         }
         for (const _ of ['once', 'and the same again']) {
-          assert.equal(await loop.run({ ...about, argv: [...printArguments, ...args] }), 0);
+          assert.equal(await start({ ...about, argv: [...printArguments, ...args] }), 0);
           assert.deepEqual(said(), args);
         }
       }
@@ -124,9 +139,18 @@ test('exit codes, limits and sets of files are those of the run', async () => {
   assert.equal(readFileSync(join(folder, 'out1'), 'utf8'), `64\n0\n1954\n${join(folder, 'work')}\n`);
 });
 
+test('what a job writes after it emptied its own log follows without a hole', async () => {
+  const argv = ['/bin/sh', '-c', 'echo a long first line >&2; echo second > /dev/stderr; echo third >&2'];
+  const about = { how: 'bare', argv, env: new Map(), fileSet: 0, fileSizeBytes: 1e6, nofile: 64 } as const;
+  for (const isDirect of [false, true]) {
+    assert.equal(await start({ ...about, isDirect }), 0);
+    assert.equal(readFileSync(join(folder, 'err0'), 'utf8'), 'second\nthird\n');
+  }
+});
+
 test("a direct run is the same to the job, and a name that the shell knows never becomes the shell's", async () => {
   const direct = (argv: readonly string[], nofile = 64): Promise<number | null> =>
-    loop.run({
+    start({
       how: 'bare',
       argv,
       env: new Map([['WRIT_A', 'b c']]),

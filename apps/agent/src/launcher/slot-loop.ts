@@ -9,6 +9,8 @@ import type { Readable, Writable } from 'node:stream';
 //   i file set · f d limits of file size (512-byte blocks) and of open files
 //   X S the same without a shell in between, for a command named by its path; F D their limits
 //   x run it bare · s run it in bwrap · t c the same two with standard output into the tar
+// Output is appended to files that whoever runs it has emptied: a job that empties them itself, as `> /dev/stderr` does,
+// leaves no hole.
 const loopText = `files=$1 run=$2 work=$3 bwrap=$4 filter=$5
 set --
 unset PWD OLDPWD
@@ -28,10 +30,10 @@ while IFS= read -r line; do
   x) if [ "$have" ]; then set -- "$@" "$last"; fi
     (limit; cd "$work" || exit 126; unset PWD OLDPWD
       while [ "$v" -gt 0 ]; do export "$1"; shift; v=$((v-1)); done
-      exec "$@") </dev/null >"$o" 2>"$e"
+      exec "$@") </dev/null >>"$o" 2>>"$e"
     echo "$?"; have= ;;
   s) if [ "$have" ]; then set -- "$@" "$last"; fi
-    (limit; exec "$bwrap" --args 3 -- "$@") </dev/null >"$o" 2>"$e" 3<"$run/args" 4<"$filter" 5>"$run/status"
+    (limit; exec "$bwrap" --args 3 -- "$@") </dev/null >>"$o" 2>>"$e" 3<"$run/args" 4<"$filter" 5>"$run/status"
     echo "$?"; have= ;;
   t) if [ "$have" ]; then set -- "$@" "$last"; fi
     (limit; cd "$work" || exit 126; exec "$@") </dev/null >"$t" 2>/dev/null
@@ -41,10 +43,10 @@ while IFS= read -r line; do
     echo "$?"; have= ;;
   X) if [ "$have" ]; then set -- "$@" "$last"; fi
     cd "$work"; unset PWD OLDPWD
-    "$@" </dev/null >"$o" 2>"$e"
+    "$@" </dev/null >>"$o" 2>>"$e"
     echo "$?"; cd /; have= ;;
   S) if [ "$have" ]; then set -- "$@" "$last"; fi
-    "$bwrap" --args 3 -- "$@" </dev/null >"$o" 2>"$e" 3<"$run/args" 4<"$filter" 5>"$run/status"
+    "$bwrap" --args 3 -- "$@" </dev/null >>"$o" 2>>"$e" 3<"$run/args" 4<"$filter" 5>"$run/status"
     echo "$?"; have= ;;
   z) set --; v=0 have= ;;
   v*) if [ "$have" ]; then set -- "$@" "$last"; fi; last=$rest have=1 v=$((v+1)) ;;

@@ -475,6 +475,7 @@ export class Slot {
 
   /** With the files of the run that comes next: those of others may not have been read yet. */
   async #clearFolder(profile: RunMessage['profile'], fileSet: number): Promise<void> {
+    for (const file of Object.values(this.#files[fileSet] ?? {})) ftruncateSync(file, 0);
     const command = { env: noEnv, fileSet, fileSizeBytes: 1_048_576, nofile: 256, argv: clearCommand };
     if (profile !== 'bare')
       this.#writeArgs(

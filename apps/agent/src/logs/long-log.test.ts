@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { digestOf } from '@writ/trust/digest';
-import { readLongLog, readShortLog } from './read-log.ts';
+import { readShortLog } from './read-log.ts';
 import { tailLog } from './tail-log.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'writ-log-'));
@@ -31,10 +31,72 @@ test('of a log that is longer than the order allows the allowed beginning is sen
   await tail.push();
   appendFileSync(path, text.slice(60_000));
   await tail.push();
-  const { size } = readShortLog(path, MOST);
-  await tail.push(size);
+  assert.deepEqual(await tail.finish(MOST), { digest: digestOf(kept), size: MOST });
   assert.equal(got, kept);
-  assert.deepEqual(await readLongLog(path, size), { digest: digestOf(kept), size: MOST, inline: null });
+});
+
+/** A server that appends, as it must: what it has stays. The first `failures` answers are lost. */
+function openLog(path: string, failures = 0) {
+  let got = '';
+  let lost = 0;
+  const tail = tailLog({
+    path,
+    mostBytes: MOST,
+    send: async (offset, size, bytes) => {
+      const text = (await buffer(bytes)).toString();
+      assert.equal(text.length, size);
+      assert.equal(got.slice(offset), text.slice(0, got.length - offset), 'a repeat is what it was');
+      got = got.slice(0, offset) + text;
+      if ((lost += 1) <= failures) throw new Error('the answer was lost');
+    },
+  });
+  return { tail, got: () => got };
+}
+
+test('of a log that the job emptied after a part was sent, the receipt is about what was sent', async () => {
+  const path = join(folder, 'emptied');
+  const { tail, got } = openLog(path);
+  writeFileSync(path, 'a long first line\n');
+  await tail.push();
+  writeFileSync(path, 'second\n');
+  const said = 'a long first line\nsecond\n';
+  assert.deepEqual(await tail.finish(7), { digest: digestOf(said), size: said.length });
+  assert.equal(got(), said);
+});
+
+test('a log that was emptied for good is still what was sent', async () => {
+  const path = join(folder, 'gone');
+  const { tail, got } = openLog(path);
+  writeFileSync(path, 'once said\n');
+  await tail.push();
+  writeFileSync(path, '');
+  assert.deepEqual(await tail.finish(0), { digest: digestOf('once said\n'), size: 10 });
+  assert.equal(got(), 'once said\n');
+});
+
+test('what was not known to have arrived is sent again as it was, whatever became of the file', async () => {
+  const path = join(folder, 'repeated');
+  const { tail, got } = openLog(path, 2);
+  writeFileSync(path, 'first\n');
+  await assert.rejects(tail.push());
+  assert.equal(tail.taken, 6);
+  writeFileSync(path, 'other text\n');
+  await assert.rejects(tail.push());
+  const { digest, size } = await tail.finish(11);
+  assert.deepEqual([digest, size], [digestOf(got()), got().length]);
+  assert.ok(got().startsWith('first\n'));
+});
+
+test('once stopped, what is under way does not read on: the file may be that of another', async () => {
+  const path = join(folder, 'stopped');
+  const { tail, got } = openLog(path);
+  writeFileSync(path, '');
+  const under = tail.push();
+  tail.stop();
+  writeFileSync(path, 'of somebody else\n');
+  await under;
+  await tail.push();
+  assert.deepEqual([got(), tail.taken], ['', 0]);
 });
 
 test('a short log is cut too where the order allows less', () => {

@@ -1,12 +1,16 @@
-import { createReadStream, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { startDigest } from '@writ/trust/digest';
 
 export interface LogTail {
-  /** How much of the file the server has. */
-  readonly sent: number;
-  /** Sends what has come since. Calls do not overlap. `most`: where the file ends for the receipt. */
-  push(most?: number): Promise<void>;
+  /** How much of the log the server has, or is being sent. */
+  readonly taken: number;
+  /** Sends what has come since. Calls do not overlap. */
+  push(): Promise<void>;
+  /** From now on {@link push} reads nothing more: the file may soon be another attempt's. */
+  stop(): void;
+  /** Sends the rest, up to so many bytes of the file, and says what the server has then. */
+  finish(fileBytes: number): Promise<{ readonly digest: string; readonly size: number }>;
 }
 
 export interface TailPlace {
@@ -19,52 +23,62 @@ export interface TailPlace {
   readonly onBytes?: (bytes: Buffer) => void;
 }
 
-const CHUNK = 4 * 1024 * 1024;
-const SEEN_AT_ONCE = 64 * 1024;
+const CHUNK = 1024 * 1024;
 
-/** Follows one log file of a running attempt. */
+/**
+ * Follows one log file of a running attempt. The log is what was sent, not what the file came to be: a job may empty its
+ * own log with `> /dev/stderr`, and what the server has cannot be taken back. So each chunk is read once and kept until
+ * the server has it.
+ */
 export function tailLog({ path, mostBytes, send, onBytes }: TailPlace): LogTail {
   let sent = 0;
-  let seen = 0;
-  let turn: Promise<void> = Promise.resolve();
+  let held: Buffer | undefined;
+  let readTo = 0;
+  let isStopped = false;
+  let turn: Promise<unknown> = Promise.resolve();
+  const digest = startDigest();
 
-  const look = async (size: number): Promise<void> => {
-    if (!onBytes || seen >= size) return;
-    const file = await open(path, 'r');
+  /** At once: between look and read nothing may happen to the file, and what was just written is in memory. */
+  const readNext = (fileBytes: number): Buffer | undefined => {
+    const descriptor = openSync(path, 'r');
     try {
-      const bytes = Buffer.allocUnsafe(SEEN_AT_ONCE);
-      while (seen < size) {
-        const { bytesRead } = await file.read(bytes, 0, Math.min(SEEN_AT_ONCE, size - seen), seen);
-        if (bytesRead === 0) return;
-        seen += bytesRead;
-        onBytes(bytes.subarray(0, bytesRead));
-      }
+      const { size } = fstatSync(descriptor);
+      if (size < readTo) readTo = 0;
+      const count = Math.min(CHUNK, Math.min(size, fileBytes) - readTo, mostBytes - sent);
+      if (count <= 0) return undefined;
+      const room = Buffer.allocUnsafe(count);
+      const bytes = room.subarray(0, readSync(descriptor, room, 0, count, readTo));
+      if (bytes.length === 0) return undefined;
+      readTo += bytes.length;
+      digest.update(bytes);
+      onBytes?.(bytes);
+      return bytes;
     } finally {
-      await file.close();
+      closeSync(descriptor);
     }
   };
-  const pushNow = async (most?: number): Promise<void> => {
-    const size = Math.min(most ?? statSync(path).size, mostBytes);
-    await look(size);
-    while (sent < size) {
-      const count = Math.min(CHUNK, size - sent);
-      await send(
-        sent,
-        count,
-        createReadStream(path, { start: sent, end: sent + count - 1, highWaterMark: 256 * 1024 }),
-      );
-      sent += count;
+  const sendAll = async (next: () => Buffer | undefined): Promise<void> => {
+    for (held ??= next(); held; held = next()) {
+      await send(sent, held.length, Readable.from([held], { objectMode: false }));
+      sent += held.length;
     }
+  };
+  const inTurn = <T>(what: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(what);
+    turn = mine.catch(() => undefined);
+    return mine;
   };
 
   return {
-    get sent() {
-      return sent;
+    get taken() {
+      return sent + (held?.length ?? 0);
     },
-    push(most) {
-      const next = turn.then(() => pushNow(most));
-      turn = next.catch(() => undefined);
-      return next;
-    },
+    push: () => inTurn(() => sendAll(() => (isStopped ? undefined : readNext(Number.POSITIVE_INFINITY)))),
+    stop: () => void (isStopped = true),
+    finish: (fileBytes) =>
+      inTurn(async () => {
+        await sendAll(() => readNext(fileBytes));
+        return { digest: digest.digest(), size: sent };
+      }),
   };
 }
