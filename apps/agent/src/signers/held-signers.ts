@@ -40,6 +40,7 @@ export async function openSigners(
   let sets = await readSets(folder, cluster);
   let newestWord = await readWord(folder);
   let wordWritten = newestWord;
+  let following: Promise<void> = Promise.resolve();
 
   const hear = (time: number): void => {
     if (time <= newestWord || time > now()) return;
@@ -61,23 +62,10 @@ export async function openSigners(
     get newestWord() {
       return newestWord;
     },
-    async follow(envelopes) {
-      let held = sets;
-      for (const envelope of envelopes) {
-        try {
-          held = followSet(held, envelope);
-        } catch (error) {
-          if (!(error instanceof TrustError) || error.code === 'set.rolled_back') continue;
-          log('signers.refused', { code: error.code, why: error.message });
-          if (error.code === 'set.fork') await writePrivateFile(join(folder, FORK), JSON.stringify(envelope));
-          break;
-        }
-      }
-      if (held.newest.set.version <= sets.newest.set.version) return;
-      await storeSigners(folder, held, newestWord);
-      sets = held;
-      hear(held.newest.set.time);
-      log('signers.followed', { version: held.newest.set.version });
+    follow(envelopes) {
+      // In turn: whoever began from an older set must not put it back.
+      following = following.catch(() => undefined).then(() => followNow(envelopes));
+      return following;
     },
     async takeFreshness(envelope) {
       try {
@@ -91,6 +79,25 @@ export async function openSigners(
       if (isChangersWord(sets, order.person, order.key)) hear(order.issued);
     },
   };
+
+  async function followNow(envelopes: readonly Envelope[]): Promise<void> {
+    let held = sets;
+    for (const envelope of envelopes) {
+      try {
+        held = followSet(held, envelope);
+      } catch (error) {
+        if (!(error instanceof TrustError) || error.code === 'set.rolled_back') continue;
+        log('signers.refused', { code: error.code, why: error.message });
+        if (error.code === 'set.fork') await writePrivateFile(join(folder, FORK), JSON.stringify(envelope));
+        break;
+      }
+    }
+    if (held.newest.set.version <= sets.newest.set.version) return;
+    await storeSigners(folder, held, newestWord);
+    sets = held;
+    hear(held.newest.set.time);
+    log('signers.followed', { version: held.newest.set.version });
+  }
 }
 
 async function readSets(folder: string, cluster: string): Promise<HeldSets> {
