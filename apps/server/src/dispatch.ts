@@ -7,10 +7,17 @@ export interface Taker {
   readonly identity: string;
   /** Leases that are durable: to be sent. */
   take(jobs: readonly ClaimedJob[]): void;
-  /** Asks for unstarted work of these classes back, of a lower priority than `below`. @returns for how many tasks it asked. */
-  recall(classes: ReadonlySet<number>, most: number, below?: number): number;
+  /** Asks for unstarted work of these classes back. @returns for how many tasks it asked. */
+  recall(classes: ReadonlySet<number>, most: number, only?: RecallOnly): number;
   /** It has not read what it was sent: no more until it has. */
   isFull(): boolean;
+}
+
+export interface RecallOnly {
+  /** Of a lower priority. */
+  readonly below?: number;
+  /** Of other jobs than these. */
+  readonly except?: ReadonlySet<string>;
 }
 
 /** A connected agent's place in the dispatch. */

@@ -491,8 +491,10 @@ export interface QueueLimit {
 }
 export interface Claim {
   readonly jobs: readonly ClaimedJob[];
-  /** Classes that a queue's limit or the agent's capacity keeps back: they may have more. */
+  /** Classes that their queue's limit keeps back. */
   readonly limited: readonly number[];
+  /** Others that have work left: this agent has no room for it, or it came behind what was looked at. */
+  readonly more: readonly number[];
 }
 export interface ClaimedJob {
   readonly job: string;

@@ -9,6 +9,8 @@ import type { Needs } from './requirement-class.ts';
 export interface Capacity {
   /** @param tasks fewer than 0: they are given back. */
   take(needs: Needs, tasks: number): void;
+  /** For one more task. */
+  hasRoom(needs: Needs): boolean;
   /** By dimension, and what a task of each class takes of each; undefined where none of them asks for more than usual. */
   offer(
     classes: ReadonlyMap<number, Needs>,
@@ -32,7 +34,15 @@ export function openCapacity({
   const add = (needs: Needs, tasks: number): void => {
     for (const [at, amount] of vectorOf(needs).entries()) free[at] = (free[at] ?? 0) + amount * tasks;
   };
+  const fits = (amount: number, at: number): boolean => {
+    const taken = Math.min(amount, whole[at] ?? 0);
+    return taken <= 0 || (free[at] ?? 0) / taken >= 1;
+  };
   return {
+    hasRoom: ({ cpus, memoryBytes: memory, counters: asked }) =>
+      fits(cpus ?? 0, 0) &&
+      fits(memory > DEFAULTS.memoryBytes ? memory : 0, 1) &&
+      asked.every(({ name, amount }) => !names.includes(name) || fits(amount, 2 + names.indexOf(name))),
     take: (needs, tasks) => add(needs, -tasks),
     offer(classes) {
       const needs = new Map([...classes].map(([id, wanted]) => [id, vectorOf(wanted)]));

@@ -25,6 +25,8 @@ interface Place {
   readonly eligible: Set<number>;
   /** Until when, by the monotonic clock. */
   readonly excluded: Map<string, number>;
+  /** Classes that have work, but none for it: what had been said when it asked. Newer work it is asked for again. */
+  readonly passed: Map<number, number>;
 }
 
 /** How many agents are asked for at once: idle agents by the thousand must not each cost a claim for one task. */
@@ -50,6 +52,8 @@ export async function openDispatch(parts: {
   /** Sorted: fastest first. */
   let places: Place[] = [];
   let said = 0;
+  /** Claims under way. */
+  let claims = 0;
   let isClosed = false;
   let stopStarving: (() => void) | null = null;
   let stopLooking: (() => void) | null = null;
@@ -77,8 +81,17 @@ export async function openDispatch(parts: {
 
   const addWork = (id: number): void => void hot.set(id, (said += 1));
   const queueOf = (id: number): QueueRecord | undefined => queues.get(classes.get(id)?.queue ?? '');
-  const hotOf = (place: Place): number[] =>
-    [...hot.keys()].filter((id) => place.eligible.has(id) && queueOf(id)?.isPaused !== true);
+  const hasRoom = (place: Place, id: number): boolean => place.capacity?.hasRoom(needsOf(id)) ?? true;
+  const mayAsk = (place: Place, id: number): boolean =>
+    place.eligible.has(id) &&
+    queueOf(id)?.isPaused !== true &&
+    (place.passed.get(id) ?? 0) < (hot.get(id) ?? 0) &&
+    hasRoom(place, id);
+  const hotOf = (place: Place): number[] => [...hot.keys()].filter((id) => mayAsk(place, id));
+  const hasHot = (place: Place): boolean => {
+    for (const id of hot.keys()) if (mayAsk(place, id)) return true;
+    return false;
+  };
   const mayHave = (place: Place): boolean => !place.isSilent && !place.isDrained && !place.taker.isFull();
   const limitsOf = (asked: readonly number[]): QueueLimit[] =>
     [...Map.groupBy(asked, (id) => queueOf(id))].flatMap(([queue, ids]) =>
@@ -113,6 +126,7 @@ export async function openDispatch(parts: {
     place.credits -= max;
     place.held += max;
     place.asking += 1;
+    claims += 1;
     const by = { actor: 'server', source: 'dispatch', now: clock.now() };
     const asking = {
       identity: place.taker.identity,
@@ -126,32 +140,42 @@ export async function openDispatch(parts: {
     };
     store.leases
       .claim(asking)
-      .then(({ jobs, limited: keptBack }) => {
+      .then(({ jobs, ...left }) => {
         const got = jobs.reduce((sum, job) => sum + job.tasks.length, 0);
         place.asking -= 1;
+        claims -= 1;
         place.credits += max - got;
         place.held -= max - got;
         for (const job of jobs) count(place, job.class, job.tasks.length);
         if (got > 0) {
           // What is there already would start first.
           const highest = Math.max(...jobs.map((job) => job.priority));
-          if (place.held > place.slots) place.taker.recall(place.eligible, place.held, highest);
+          if (place.held > place.slots) place.taker.recall(place.eligible, place.held, { below: highest });
           place.taker.take(jobs);
         }
-        // Short: these classes are empty, unless work came since or jobs were left out.
-        if (got < max && place.excluded.size === 0) {
-          for (const id of asked)
-            if ((hot.get(id) ?? 0) <= before) {
-              hot.delete(id);
-              if (keptBack.includes(id)) limited.add(id);
+        if (got < max) {
+          const limits = new Set(left.limited);
+          const more = new Set(left.more);
+          const isForOthers = (id: number): boolean =>
+            (got === 0 && more.has(id)) || asking.excluded.length > 0;
+          // Short: these classes are empty, unless work came since or was left.
+          for (const id of asked.filter((asks) => (hot.get(asks) ?? 0) <= before)) {
+            if (limits.has(id)) limited.add(id);
+            else if (got > 0 && more.has(id)) continue;
+            else if (isForOthers(id)) {
+              place.passed.set(id, before);
+              continue;
             }
+            hot.delete(id);
+          }
         }
-        if (got === max) serve();
-        else if (hot.size > 0 && got > 0) serve();
+        // Who got nothing is done: the next are asked, who may have what it could not take.
+        if (got > 0 || claims === 0) serve();
         watchStarving();
       })
       .catch((error: unknown) => {
         place.asking -= 1;
+        claims -= 1;
         place.credits += max;
         place.held -= max;
         log('error', 'dispatch.claim_failed', { error });
@@ -181,13 +205,12 @@ export async function openDispatch(parts: {
     const found: Place[] = [];
     for (const place of places) {
       if (found.length === WAVE) break;
-      if (place.asking === 0 && fits(place) && hotOf(place).length > 0) found.push(place);
+      if (place.asking === 0 && fits(place) && hasHot(place)) found.push(place);
     }
     return found;
   }
 
-  const isStarving = (place: Place): boolean =>
-    place.asking === 0 && freeSlots(place) > 0 && hotOf(place).length === 0;
+  const isStarving = (place: Place): boolean => place.asking === 0 && freeSlots(place) > 0 && !hasHot(place);
   const isQueueing = (place: Place): boolean => place.held > place.slots;
 
   /** An agent has nothing while another has work that it has not started. */
@@ -198,10 +221,16 @@ export async function openDispatch(parts: {
       let asked = 0;
       for (const hungry of places.filter(isStarving)) {
         let wanted = freeSlots(hungry);
+        const except = new Set(excludedFor(hungry));
         for (const full of places) {
           if (wanted <= 0) break;
           if (full === hungry || !isQueueing(full)) continue;
-          const got = full.taker.recall(hungry.eligible, Math.min(wanted, full.held - full.slots));
+          // What the hungry one cannot take would come back to the full one, again and again.
+          const fits = [...full.holding.keys()].filter(
+            (id) => hungry.eligible.has(id) && hasRoom(hungry, id),
+          );
+          const most = Math.min(wanted, full.held - full.slots);
+          const got = full.taker.recall(new Set(fits), most, { except });
           wanted -= got;
           asked += got;
         }
@@ -216,10 +245,25 @@ export async function openDispatch(parts: {
       if (!classes.has(id))
         for (const { id: other, class: text } of await store.jobs.listClasses())
           if (!classes.has(other)) addClass(other, text);
-      addWork(id);
+      if (!hot.has(id)) addWork(id);
     }
+    askAgain();
     serve();
     watchStarving();
+  };
+
+  /** Some of those who passed: work may have come that nobody told. Who passed first is asked first. */
+  const askAgain = (): void => {
+    const passing = places
+      .filter((place) => mayHave(place) && place.credits > 0)
+      .map((place) => ({ place, since: passedSince(place) }))
+      .filter(({ since }) => since < Number.POSITIVE_INFINITY)
+      .toSorted((one, other) => one.since - other.since);
+    for (const { place } of passing.slice(0, WAVE)) place.passed.clear();
+  };
+  const passedSince = ({ passed }: Place): number => {
+    for (const id of passed.keys()) if (!hot.has(id)) passed.delete(id);
+    return Math.min(...passed.values());
   };
 
   /** Behind everything that is told: orders whose time comes, and whatever was not told. */
@@ -262,6 +306,7 @@ export async function openDispatch(parts: {
         asking: 0,
         eligible: new Set(),
         excluded: new Map(),
+        passed: new Map(),
       };
       places.push(place);
       return {
@@ -270,6 +315,7 @@ export async function openDispatch(parts: {
           for (const [id, tasks] of place.holding) capacity.take(needsOf(id), tasks);
           Object.assign(place, { facts, slots, megaflops, capacity });
           place.eligible.clear();
+          place.passed.clear();
           for (const [id, asked] of classes) if (isEligible(asked, facts)) place.eligible.add(id);
           places = places.toSorted((one, other) => other.megaflops - one.megaflops);
         },
@@ -326,8 +372,9 @@ export async function openDispatch(parts: {
         if (wanted <= 0) break;
         if (!place.eligible.has(id) || !mayHave(place)) continue;
         // A free slot takes it at once; else all that waits at an agent, because it would come behind.
-        if (freeSlots(place) > 0) wanted -= freeSlots(place);
-        else if (place.taker.recall(place.eligible, place.held, priority) > 0) wanted -= place.slots;
+        if (freeSlots(place) > 0 && hasRoom(place, id)) wanted -= freeSlots(place);
+        else if (place.taker.recall(place.eligible, place.held, { below: priority }) > 0)
+          wanted -= place.slots;
       }
     },
     callBack(fits) {

@@ -13,7 +13,7 @@ import type { By, ClaimedJob, Page, Released, Store } from '@writ/store';
 import { judgeDescription, readUnverified, TrustError } from '@writ/trust';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
-import type { Dispatch, Seat } from '../dispatch.ts';
+import type { Dispatch, RecallOnly, Seat } from '../dispatch.ts';
 import type { Log } from '../log.ts';
 import { factsOf } from '../machine-facts.ts';
 import type { Member } from '../members.ts';
@@ -209,15 +209,16 @@ export function openLiveLink(
     send({ is: 'lease', order, identity, job, seconds: parts.leaseSeconds, tasks: [...leased] });
   };
 
-  const recall = (classes: ReadonlySet<number>, most: number, below = Number.POSITIVE_INFINITY): number => {
+  const recall = (classes: ReadonlySet<number>, most: number, only: RecallOnly = {}): number => {
     const wanted: OpenTask[] = [];
+    const { below = Number.POSITIVE_INFINITY, except } = only;
     if (lowest >= below) return 0;
     const leasedBefore = Number.isFinite(below) ? clock.now() - QUICK_MS : Number.POSITIVE_INFINITY;
     // The newest are the last that it would start.
     for (const task of [...tasks.values()].toReversed()) {
       if (wanted.length === most) break;
       if (task.isStarted || task.isRecalled || task.priority >= below || task.since > leasedBefore) continue;
-      if (task.classId === undefined || !classes.has(task.classId)) continue;
+      if (task.classId === undefined || !classes.has(task.classId) || except?.has(task.job)) continue;
       task.isRecalled = true;
       wanted.push(task);
     }

@@ -17,13 +17,14 @@ export async function claimTasks(write: Write, asked: ClaimAsked): Promise<Claim
   await ripen(write, asked.by.now);
   const room = await readRoom(write, asked);
   const free = [...(asked.capacity?.free ?? [])];
-  const full = new Set(asked.classes.filter((id) => room.get(id) === 0 || fits(free, asked, id) === 0));
-  const classes = asked.classes.filter((id) => !full.has(id));
+  const limited = new Set(asked.classes.filter((id) => room.get(id) === 0));
+  const more = new Set(asked.classes.filter((id) => !limited.has(id) && fits(free, asked, id) === 0));
+  const classes = asked.classes.filter((id) => !limited.has(id) && !more.has(id));
   const changes = new JobChanges(write, asked.by);
-  const jobs = await findJobs(write, changes, { ...asked, classes }, max);
-  if (jobs.length === 0) return { ...NOTHING, limited: [...full] };
+  const { jobs, behind } = await findJobs(write, changes, { ...asked, classes }, max);
+  if (jobs.length === 0) return { jobs: [], limited: [...limited], more: [...more] };
 
-  const limited = full;
+  for (const id of behind) more.add(id);
   const cameBack = await loadCameBack(write, changes, jobs, max);
   const epoch = await readEpoch(write);
   const until = asked.by.now + Math.round(asked.leaseSeconds * 1000);
@@ -31,8 +32,7 @@ export async function claimTasks(write: Write, asked: ClaimAsked): Promise<Claim
   let left = max;
   for (const job of jobs) {
     if (left === 0) break;
-    const fitting = fits(free, asked, job.class);
-    const most = Math.min(left, room.get(job.class) ?? left, fitting);
+    const most = Math.min(left, room.get(job.class) ?? left, fits(free, asked, job.class));
     const tasks = (cameBack.get(job.seq) ?? []).slice(0, most);
     if (tasks.length < most) tasks.push(...(await takeRest(write, changes, job, most - tasks.length)));
     for (const task of tasks) lease(changes, job, task, { identity: asked.identity, epoch, until });
@@ -40,14 +40,15 @@ export async function claimTasks(write: Write, asked: ClaimAsked): Promise<Claim
     takeRoom(room, asked, job.class, tasks.length);
     for (const [at, amount] of needsOf(asked, job.class).entries())
       free[at] = (free[at] ?? 0) - amount * tasks.length;
-    if (room.get(job.class) === 0 || tasks.length === fitting) limited.add(job.class);
+    if (room.get(job.class) === 0) limited.add(job.class);
+    if (job.n_waiting > 0) more.add(job.class);
     if (tasks.length > 0) claimed.push(claimedJob(job, tasks));
   }
   await changes.save();
-  return { jobs: claimed, limited: [...limited] };
+  return { jobs: claimed, limited: [...limited], more: [...more].filter((id) => !limited.has(id)) };
 }
 
-const NOTHING: Claim = { jobs: [], limited: [] };
+const NOTHING: Claim = { jobs: [], limited: [], more: [] };
 
 /** How many more tasks may be leased, by class, where a queue has a limit. */
 async function readRoom(write: Write, { limits = [] }: ClaimAsked): Promise<Map<number, number>> {
@@ -89,16 +90,16 @@ async function ripen(write: Write, now: number): Promise<void> {
 }
 
 /** What decides whose turn it is. */
-type Turn = Pick<JobTable, 'seq' | 'priority' | 'n_waiting'>;
+type Turn = Pick<JobTable, 'seq' | 'class' | 'priority' | 'n_waiting'>;
 
-/** As many jobs, oldest first, as have work for so many tasks. */
+/** As many jobs, oldest first, as have work for so many tasks; and the classes of jobs that come behind them. */
 async function findJobs(
   write: Write,
   changes: JobChanges,
   asked: ClaimAsked,
   max: number,
-): Promise<JobTable[]> {
-  const turns = await findTurns(write, asked, max);
+): Promise<{ readonly jobs: JobTable[]; readonly behind: readonly number[] }> {
+  const { turns, behind } = await findTurns(write, asked, max);
   let tasks = 0;
   const wanted = turns.filter((turn) => {
     const isWanted = tasks < max;
@@ -106,21 +107,29 @@ async function findJobs(
     return isWanted;
   });
   await changes.loadJobs(wanted.map((turn) => turn.seq));
-  return wanted.map((turn) => changes.job(turn.seq));
+  return {
+    jobs: wanted.map((turn) => changes.job(turn.seq)),
+    behind: [...behind, ...turns.slice(wanted.length)].map((turn) => turn.class),
+  };
 }
 
-async function findTurns(write: Write, asked: ClaimAsked, max: number): Promise<Turn[]> {
+async function findTurns(
+  write: Write,
+  asked: ClaimAsked,
+  max: number,
+): Promise<{ readonly turns: readonly Turn[]; readonly behind: readonly Turn[] }> {
   const first = await lookInClasses(write, asked, FIRST_LOOK);
   const isCut = first.some((jobs) => jobs.length === FIRST_LOOK);
   const merged = first.flat().sort(byTurn);
-  if (!isCut || FIRST_LOOK >= max) return merged;
+  if (!isCut || FIRST_LOOK >= max) return { turns: merged, behind: [] };
   // Behind the last job seen of a class there may be others that come first.
   const certain = first.filter((jobs) => jobs.length === FIRST_LOOK).map((jobs) => jobs[FIRST_LOOK - 1]);
   const surely = merged.filter((job) =>
     certain.every((last) => last !== undefined && byTurn(job, last) <= 0),
   );
   const tasks = surely.reduce((sum, job) => sum + job.n_waiting, 0);
-  return tasks >= max ? surely : (await lookInClasses(write, asked, max)).flat().sort(byTurn);
+  if (tasks >= max) return { turns: surely, behind: merged.slice(surely.length) };
+  return { turns: (await lookInClasses(write, asked, max)).flat().sort(byTurn), behind: [] };
 }
 
 const byTurn = (a: Turn, b: Turn): number => b.priority - a.priority || a.seq - b.seq;
@@ -137,7 +146,7 @@ async function lookInClasses(write: Write, asked: ClaimAsked, least: number): Pr
   const found: Turn[][] = [];
   for (const id of asked.classes) {
     const turns = await sql<Turn>`
-      select seq, priority, n_waiting from job
+      select seq, class, priority, n_waiting from job
       where class = ${id} and n_waiting > 0 and is_ready = 1 and not_after > ${asked.by.now} ${others}
       order by class, priority desc, seq limit ${limit} ${write.words.lockRows}`.execute(write.db);
     found.push(turns.rows);
