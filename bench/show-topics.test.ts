@@ -45,9 +45,8 @@ test('depth: many are divided by few of the same round', () => {
 test('files: where there is no web server to compare with, that is said', () => {
   const round = { upMibPerSecond: 80, downMibPerSecond: 50, cpuMsPerMib: 10 };
   const memory = {
-    smallBytes: MIB,
-    bigBytes: 1024 * MIB,
-    held: [{ program: 'server', step: 'input', smallMib: 100, bigMib: 130 }],
+    sizes: [MIB, 64 * MIB, 1024 * MIB],
+    held: [{ program: 'server', step: 'input', mib: [100, 128, 130] }],
   };
   const show = (peer: (typeof round)[]): string =>
     showFiles({
@@ -67,7 +66,7 @@ test('files: where there is no web server to compare with, that is said', () => 
     /\| G8 64 MiB \| \*\*0\.80\*\*.* \| \*\*0\.50\*\*.* \| \*\*0\.50\*\*/,
   );
   assert.match(show([]), /\| G8 64 MiB \| not run \| not run \| not run \|/);
-  assert.match(show([]), /\| server \| input \| 100 \| 130 \| 30 \|/);
+  assert.match(show([]), /\| server \| input \| 100 \| 128 \| 130 \| 30 \|/);
 });
 
 test('safety: everything on is divided by what lacks one thing', () => {

@@ -13,17 +13,17 @@ import { awaitJobs, type Submitter } from '../run-jobs.ts';
 import { makeFiles } from './make-files.ts';
 import { MIB } from './measure-files.ts';
 
-/** The most that a program had in memory while files of either size passed. */
+/** The most that a program had in memory while files of each size passed. */
 export interface Held {
   readonly program: string;
   readonly step: string;
-  readonly smallMib: number;
-  readonly bigMib: number;
+  /** For each size. */
+  readonly mib: readonly number[];
 }
 
 export interface FilesMemory {
-  readonly smallBytes: number;
-  readonly bigBytes: number;
+  /** The smallest first. */
+  readonly sizes: readonly number[];
   readonly held: readonly Held[];
 }
 
@@ -40,8 +40,9 @@ export async function measureFilesMemory(wish: {
   readonly bigBytes: number;
   readonly say: (line: string) => void;
 }): Promise<FilesMemory> {
-  const { submitter, bigBytes } = wish;
-  const smallBytes = MIB;
+  const { submitter } = wish;
+  // A file of the second size has many chunks already.
+  const sizes = [MIB, 64 * MIB, wish.bigBytes];
   await goOverTls(submitter);
   const passed = async (bytes: number): Promise<ReadonlyMap<string, number>> => {
     wish.say(`  ${bytes / MIB} MiB through server, agent and command line`);
@@ -53,15 +54,14 @@ export async function measureFilesMemory(wish: {
     }
   };
   // Once before: what is loaded when a file first comes is not growth.
-  await passed(2 * smallBytes);
-  const small = await passed(smallBytes);
-  const big = await passed(bigBytes);
+  await passed(2 * MIB);
+  const all: ReadonlyMap<string, number>[] = [];
+  for (const bytes of sizes) all.push(await passed(bytes));
   return {
-    smallBytes,
-    bigBytes,
-    held: [...big].map(([name, bytes]) => {
+    sizes,
+    held: [...(all[0]?.keys() ?? [])].map((name) => {
       const [program = '', step = ''] = name.split(': ');
-      return { program, step, smallMib: (small.get(name) ?? 0) / MIB, bigMib: bytes / MIB };
+      return { program, step, mib: all.map((one) => (one.get(name) ?? 0) / MIB) };
     }),
   };
 }

@@ -45,15 +45,14 @@ export function showFiles({ sizes, memory }: Files): string[] {
         ];
       }),
     ),
-    `The most memory while an input, and the same bytes as an output, passed through a job: files of ${memory.smallBytes / MIB} MiB and of ${memory.bigBytes / MIB} MiB, in MiB (VmHWM).`,
+    'The most memory while an input, and the same bytes as an output, passed through a job, in MiB (VmHWM), by the size of the file.',
     table(
-      ['program', 'step', `${memory.smallBytes / MIB} MiB`, `${memory.bigBytes / MIB} MiB`, 'growth'],
-      memory.held.map(({ program, step, smallMib, bigMib }) => [
+      ['program', 'step', ...memory.sizes.map((bytes) => `${bytes / MIB} MiB`), 'growth from least to most'],
+      memory.held.map(({ program, step, mib }) => [
         program,
         step,
-        smallMib.toFixed(0),
-        bigMib.toFixed(0),
-        (bigMib - smallMib).toFixed(0),
+        ...mib.map((one) => one.toFixed(0)),
+        ((mib.at(-1) ?? 0) - (mib[0] ?? 0)).toFixed(0),
       ]),
     ),
   ];
