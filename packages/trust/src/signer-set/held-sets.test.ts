@@ -286,6 +286,21 @@ describe('the next set', () => {
       );
     });
   }
+  test('a key that has expired changes no set by writing a time before that of the set that it follows', () => {
+    const until = NOW + 1500;
+    const two = followSet(
+      sets,
+      sealSet(withBob({ changers: [person, bob.id], time: NOW + 1200 }, { until })),
+    );
+    const three = followSet(two, sealSet(next(two.newest, sets.cluster, { time: NOW + 1600 })));
+    for (const time of [until, NOW + 1599]) {
+      const signers = time <= until ? [bob.signer] : [signer];
+      const four = sealSet(next(three.newest, sets.cluster, { time }), signers);
+      assert.throws(() => followSet(three, four), code('set.time_backwards'), String(time));
+    }
+    const same = sealSet(next(three.newest, sets.cluster, { time: NOW + 1600 }));
+    assert.equal(followSet(three, same).newest.set.version, 4);
+  });
   test('an ended key changes no set', () => {
     const two = followSet(
       sets,

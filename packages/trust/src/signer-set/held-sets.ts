@@ -47,7 +47,7 @@ export function startSets(envelope: Envelope, cluster?: string): HeldSets {
 }
 
 /**
- * Takes the next version: exactly held + 1, naming its predecessor, signed by the changers of both. Another set of a
+ * Takes the next version: exactly held + 1, naming its predecessor, not earlier than it, signed by the changers of both. Another set of a
  * version held, rightly signed, is `set.fork`: somebody has signed two.
  */
 export function followSet(sets: HeldSets, envelope: Envelope): HeldSets {
@@ -76,6 +76,12 @@ export function followSet(sets: HeldSets, envelope: Envelope): HeldSets {
     throw new TrustError(
       'set.fork',
       `version ${held.set.version} follows another version ${before.set.version} than the one held`,
+    );
+  // The time says whether a changer's key had expired: whoever finds an old key would write an old time.
+  if (held.set.time < before.set.time)
+    throw new TrustError(
+      'set.time_backwards',
+      `version ${version} says a time before that of version ${before.set.version}, which it follows`,
     );
   return { cluster: sets.cluster, chain: [...sets.chain, held], newest: held };
 }
