@@ -595,15 +595,15 @@ export async function compose(given: Given): Promise<RunningAgent> {
   async function fetchSets(): Promise<void> {
     const answer = await asking.fetchSets(signers.ref.version);
     await signers.follow(answer.sets);
-    if (answer.freshness) await signers.takeFreshness(answer.freshness);
-    replay.witness(Math.max(signers.sets.newest.set.time, signers.newestWord));
-    judgeAdmission(paper.admission, paper.invite, signers.sets);
-    // Whoever declared a key compromised said whether what runs under it may finish.
+    // Whoever declared a key compromised said whether what runs under it may finish: nothing that fails may come before.
     for (const job of Array.from(live.jobs)) {
       const ended = findKey(signers.sets.newest.set, job.verified.order.key)?.entry.ended;
       if (ended?.is === 'compromised' && ended.running === 'stop')
         holding.stop(job.task, 'cancelled', 'kill');
     }
+    if (answer.freshness) await signers.takeFreshness(answer.freshness);
+    replay.witness(Math.max(signers.sets.newest.set.time, signers.newestWord));
+    judgeAdmission(paper.admission, paper.invite, signers.sets);
     keeper.link?.send({ is: 'set', set: signers.ref });
   }
 
