@@ -128,6 +128,36 @@ test('connections that are ended behind its back, again and again, lose nothing 
   await database.remove();
 });
 
+test('reads whose connections are ended under them are asked once more, also when all of them are at once', async () => {
+  const store = await database.open();
+  await store.jobs.submit(newJob('there'), at(10));
+  // Until eight reads wait for the lock: as many as there are connections.
+  const cutting = cluster.query(
+    database.name,
+    `do $$ begin
+       lock table writ.job in access exclusive mode;
+       loop
+         perform pg_stat_clear_snapshot();
+         exit when (select count(*) from pg_stat_activity
+           where application_name = 'writ read' and wait_event_type = 'Lock') = 8;
+         perform pg_sleep(0.01);
+       end loop;
+       perform pg_terminate_backend(pid) from pg_stat_activity where application_name = 'writ read';
+     end $$`,
+  );
+  const isLocked = async () =>
+    await cluster.query(
+      database.name,
+      `select from pg_locks where relation = 'writ.job'::regclass and mode = 'AccessExclusiveLock' and granted`,
+    );
+  while ((await isLocked()).length === 0) await sleep(5);
+  const reads = Promise.all(Array.from({ length: 20 }, () => store.jobs.readJob(id('there'))));
+  const [jobs] = await Promise.all([reads, cutting]);
+  for (const job of jobs) assert.equal(job?.id, id('there'));
+  await store.close();
+  await database.remove();
+});
+
 test('while PostgreSQL is away reads and writes fail with a code after a while, and it is found again', async () => {
   const store = await openStore({ url: database.url, wait, patienceMs: 300 });
   await store.jobs.submit(newJob('before'), at(10));

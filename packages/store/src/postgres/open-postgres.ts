@@ -54,7 +54,9 @@ export function openPostgres(address: PostgresAddress, mode: Mode, patience: Pat
   // A connection that ends while nobody uses it is made anew when it is needed.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: patiently(pool, address, patience) }) });
+  return new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool: patiently(pool, address, mode, patience) }),
+  });
 }
 
 async function prepare(client: pg.ClientBase, mode: Mode): Promise<void> {
@@ -76,52 +78,76 @@ async function prepare(client: pg.ClientBase, mode: Mode): Promise<void> {
 }
 
 /** Whoever asks while PostgreSQL is away waits for it a while, and hears then what is wrong. */
-function patiently(pool: pg.Pool, address: PostgresAddress, patience: Patience): PostgresPool {
+function patiently(pool: pg.Pool, address: PostgresAddress, mode: Mode, patience: Patience): PostgresPool {
   const names = new Map<string, string>();
   const wrapped = new WeakMap<pg.PoolClient, PostgresPoolClient>();
-  return {
-    options: {},
-    async connect() {
-      for (let waited = 0; ; waited += LOOK_EVERY_MS) {
-        try {
-          const client = await pool.connect();
-          let known = wrapped.get(client);
-          if (!known) wrapped.set(client, (known = withWords(client, address, names)));
-          return known;
-        } catch (cause) {
-          if (!isPassing(cause)) throw cause;
-          if (waited >= patience.milliseconds) throw inWords('store.unavailable', cause, address);
-        }
-        await patience.wait(LOOK_EVERY_MS);
-      }
-    },
-    end: () => pool.end(),
+  const wrap = (client: pg.PoolClient): PostgresPoolClient => {
+    let known = wrapped.get(client);
+    if (!known) wrapped.set(client, (known = withWords(client, address, names, mode === 'read' && connect)));
+    return known;
   };
+  const connect = async (): Promise<pg.PoolClient> => {
+    for (let waited = 0; ; waited += LOOK_EVERY_MS) {
+      try {
+        return await pool.connect();
+      } catch (cause) {
+        if (!isPassing(cause)) throw cause;
+        if (waited >= patience.milliseconds) throw inWords('store.unavailable', cause, address);
+      }
+      await patience.wait(LOOK_EVERY_MS);
+    }
+  };
+  return { options: {}, connect: async () => wrap(await connect()), end: () => pool.end() };
 }
 
 /** The lock of a server that ended a moment ago, too, is free soon. */
 const isPassing = (cause: unknown): boolean =>
   failureOf(cause) === 'cut' || (cause instanceof StoreError && cause.code === 'store.in_use');
 
+/** @param another where a question that changes nothing may be asked once more when its connection is cut. */
 function withWords(
-  client: pg.PoolClient,
+  first: pg.PoolClient,
   address: PostgresAddress,
   names: Map<string, string>,
+  another: false | (() => Promise<pg.PoolClient>),
 ): PostgresPoolClient {
+  let client = first;
+  let isHeld = true;
   let isGone = false;
+  let isInTransaction = false;
+  const ask = async (text: string, parameters: readonly unknown[]): Promise<unknown> => {
+    try {
+      return await client.query({ ...nameOf(text, parameters, names), text, values: [...parameters] });
+    } catch (cause) {
+      if (failureOf(cause) !== 'cut') throw cause;
+      isGone = true;
+      throw inWords('store.cut_off', cause, address);
+    }
+  };
   return {
     query: (async (text: string, parameters: readonly unknown[]) => {
+      if (BEGINS.test(text)) isInTransaction = true;
       try {
-        return await client.query({ ...nameOf(text, parameters, names), text, values: [...parameters] });
+        return await ask(text, parameters);
       } catch (cause) {
-        if (failureOf(cause) !== 'cut') throw cause;
-        isGone = true;
-        throw inWords('store.cut_off', cause, address);
+        if (!isGone || !isHeld || !another || isInTransaction) throw cause;
+        // Given back before another one is waited for: all of them may be cut at once.
+        client.release(true);
+        isHeld = false;
+        client = await another();
+        isHeld = true;
+        isGone = false;
+        return await ask(text, parameters);
       }
     }) as never,
-    release: () => client.release(isGone),
+    release() {
+      isInTransaction = false;
+      if (isHeld) client.release(isGone);
+    },
   };
 }
+
+const BEGINS = /^(begin|start transaction)/;
 
 /** Begin and commit have no parameters, and nothing to plan. */
 function nameOf(
