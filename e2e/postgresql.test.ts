@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fetchOverSocket } from '@writ/client/node';
 import {
   type TemporaryCluster,
@@ -91,13 +92,28 @@ describe('a cluster on PostgreSQL', { timeout: 240_000 }, () => {
     assert.equal(await succeeded(), 5);
   });
 
+  test('what is submitted while PostgreSQL is away is one job when it is back, and its submitter is not told of a failure', async () => {
+    await postgres.stop('fast');
+    const submitting = ana.must(['submit', '--quiet', '--', 'true']);
+    const isOver = submitting.then(
+      () => true,
+      () => true,
+    );
+    while (!serverLog().includes('"code":"server.unavailable"'))
+      if (await Promise.race([isOver, sleep(50, false)])) break;
+    await postgres.start();
+    await ana.must(['wait', (await submitting).trim()]);
+    assert.match(serverLog(), /"code":"server.unavailable".*store.unavailable/);
+    assert.equal(await succeeded(), 6);
+  });
+
   test('finds everything again after a start without naming the database', async () => {
     const before = await ana.must(['status', '--json']);
     await ana.must(['down', '--dir', state]);
     await ana.must(UP);
     assert.equal(await ana.must(['status', '--json']), before);
     await ana.must(['run', '--', 'true']);
-    assert.equal(await succeeded(), 6);
+    assert.equal(await succeeded(), 7);
   });
 
   test('shows the password to nobody: not in a process list, not in a log, in no file that others read', async () => {

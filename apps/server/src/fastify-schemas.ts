@@ -1,4 +1,5 @@
 import { check, type Fault } from '@writ/contract';
+import type { StoreErrorCode } from '@writ/store';
 import type { FastifySchemaCompiler, FastifyServerOptions } from 'fastify';
 import { ServerError } from './server-error.ts';
 
@@ -44,6 +45,13 @@ export function asServerError(error: unknown): ServerError {
       [{ pointer: '/querystring/cursor', detail: 'not a cursor' }],
       { cause: error },
     );
+  if (AWAY.has(code))
+    return new ServerError(
+      'server.unavailable',
+      'This server does not reach its database at the moment. What was asked may have been done or not; the same order sent once more is one job.',
+      [],
+      { cause: error },
+    );
   if (isFull(error))
     return new ServerError(
       'storage.full',
@@ -74,6 +82,13 @@ export function asServerError(error: unknown): ServerError {
     { cause: error },
   );
 }
+
+/** The words of the store name host and database: they are for the log. */
+const AWAY: ReadonlySet<string> = new Set<StoreErrorCode>([
+  'store.unavailable',
+  'store.cut_off',
+  'store.in_use',
+]);
 
 /** As the operating system and as SQLite say it (SQLITE_FULL). */
 function isFull(error: unknown): boolean {

@@ -132,7 +132,7 @@ describe('against a server', () => {
     await sleep(5);
   };
 
-  test('following goes on after the last event seen, through cut connections and restarts', async () => {
+  test('following goes on after the last event seen, through cut connections, restarts and a database that is away', async () => {
     const asked: (string | undefined)[] = [];
     const { server, url } = await listen((_path, last, response) => {
       asked.push(last);
@@ -143,7 +143,7 @@ describe('against a server', () => {
             type: 'x',
             title: 'x',
             status: 503,
-            code: 'server.stopping',
+            code: 'server.unavailable',
             detail: '',
             requestId: 'r',
           }),
@@ -212,14 +212,25 @@ describe('against a server', () => {
     assert.ok(sent < 12, `${sent} MiB were read`);
   });
 
-  test('a submission whose answer was lost is sent again, byte for byte', async () => {
+  test('a submission whose answer was lost, or whose server does not reach its database, is sent again, byte for byte', async () => {
     const bodies: string[] = [];
     const server = createServer((incoming, response) => {
       let body = '';
       incoming.on('data', (text: Buffer) => (body += text.toString()));
       incoming.on('end', () => {
         bodies.push(`${String(incoming.headers['idempotency-key'])} ${body}`);
-        if (bodies.length < 3) response.destroy();
+        if (bodies.length === 1) response.destroy();
+        else if (bodies.length === 2)
+          response.writeHead(503, { 'content-type': 'application/problem+json' }).end(
+            JSON.stringify({
+              type: 'x',
+              title: 'x',
+              status: 503,
+              code: 'server.unavailable',
+              detail: '',
+              requestId: 'r',
+            }),
+          );
         else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(view({})));
       });
     });

@@ -78,12 +78,16 @@ function parse(data: string): unknown {
   }
 }
 
-/** What a restart of the server or a cut line looks like from here. */
+const PASSING: ReadonlySet<ClientError['code']> = new Set([
+  'server.unreachable',
+  'server.unavailable',
+  'request.rate',
+] as const);
+
+/** What a restart of the server or of its database, or a cut line looks like from here. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof ClientError) {
-    return (
-      error.code === 'server.unreachable' || error.code === 'server.stopping' || error.code === 'request.rate'
-    );
+    return PASSING.has(error.code);
   }
   // A body that breaks off: browsers and undici each have their words for it.
   const code =

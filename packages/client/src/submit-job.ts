@@ -13,7 +13,7 @@ export interface Submitting {
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Twelve seconds in all: a server that was killed is back in one. */
+/** Twelve seconds in all: a server that was killed is back in one. One whose database is away waits by itself before it answers. */
 const mostFailures = 6;
 
 /**

@@ -48,7 +48,8 @@ export const API_NEXT: Record<ApiCode, string> = {
   'quota.exceeded': 'Wait until jobs have ended, or cancel some.',
   'storage.full': "Make room on the server's disk: writ prune --dry-run says what may go.",
   'server.failed': "See the server's log for the request named here.",
-  'server.stopping': 'Wait a moment, then try again.',
+  'server.unavailable':
+    'Wait until its database is back, then try again. What was asked may be done: look first, writ job list.',
 };
 
 /** What to do next, by what this side found. */

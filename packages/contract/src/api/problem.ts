@@ -42,7 +42,7 @@ export const API_CODES = {
   'quota.exceeded': [429, 'A limit is reached'],
   'storage.full': [507, 'The disk is too full to take more'],
   'server.failed': [500, 'The server failed'],
-  'server.stopping': [503, 'The server is stopping'],
+  'server.unavailable': [503, 'The server does not reach its database at the moment'],
 } as const satisfies Record<string, readonly [number, string]>;
 /** A code of a refusal by the server. */
 export type ApiCode = keyof typeof API_CODES;
