@@ -15,7 +15,7 @@ import { listenForLinks } from '@writ/trust/certificates';
 import { callApi } from '../testkit/src/call-api.ts';
 import { makeSignedOrder, randomId } from '../testkit/src/make-order.ts';
 import { newSigner, startTestServer, type TestServer } from '../testkit/src/start-test-server.ts';
-import { type HeldLease, makeAgent, type TestAgent } from '../testkit/src/test-agent.ts';
+import { type HeldLease, inline, makeAgent, type TestAgent } from '../testkit/src/test-agent.ts';
 
 const plain = ({ job, index, attempt, token }: HeldLease): LeasedTask => ({ job, index, attempt, token });
 
@@ -74,6 +74,35 @@ describe('leases', { timeout: 120_000 }, () => {
     );
     await slow.close();
     await quick.close();
+  });
+
+  test('a late word about an attempt before leaves the present one of the same agent alone', async () => {
+    const agent = await connected('again', {}, 1);
+    const { order } = await submit({
+      machine: { facts: [], labels: [], agents: [agent.identity.key], excluded: [], notAdmitted: [] },
+    });
+    const first = await agent.lease();
+    while ((await agent.next('renewed', 20_000)).lost[0]?.job !== order.job);
+    agent.send({ is: 'credits', more: 1 });
+    const second = await agent.lease(20_000);
+    assert.equal(second.attempt, first.attempt + 1);
+    agent.send({
+      is: 'receipts',
+      receipts: [{ envelope: agent.receipt(first), stdout: null, stderr: null }],
+    });
+    assert.equal((await agent.next('accepted')).refused[0]?.code, 'lease.stale');
+    agent.send({ is: 'returned', tasks: [plain(first)] });
+    const path = `/link/v1/logs/${order.job}/0/${second.attempt}/stdout?offset=0`;
+    assert.equal((await agent.request('POST', path, Buffer.from('hello'))).status, 200);
+    agent.send({
+      is: 'receipts',
+      receipts: [
+        { envelope: agent.receipt(second, { stdout: inline('hello').log }), stdout: null, stderr: null },
+      ],
+    });
+    assert.deepEqual((await agent.next('accepted')).refused, []);
+    assert.equal((await jobOf(order.job)).state, 'succeeded');
+    await agent.close();
   });
 
   test('a renewed lease is kept beyond its first length, and its task is nobody else’s', async () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { connect as connectHttp2 } from 'node:http2';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
@@ -18,13 +19,14 @@ import {
 } from '@writ/trust';
 import { PAYLOAD_TYPES, receiptCheck } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
-import { makeSignedOrder } from '../testkit/src/make-order.ts';
+import { makeSignedOrder, randomId } from '../testkit/src/make-order.ts';
 import { newSigner, startTestServer, type TestServer } from '../testkit/src/start-test-server.ts';
 import {
   certificateOf,
   connectLink,
   describe as describeAgent,
   enrol,
+  type HeldLease,
   inline,
   makeAgent,
   type TestAgent,
@@ -200,6 +202,36 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
       body: { indexes: null, how: 'kill', withdrawal: null },
     });
     hostile.leases.length = 0;
+  });
+
+  test('an agent leaves no log for a task of another agent, nor for a job that never was', async () => {
+    // It may have tasks of the same job, and has none.
+    const thief = await makeAgent(server, 'thief');
+    await thief.connect({ credits: 0 });
+    await thief.next('welcome');
+    const agents = [honest.identity.key, thief.identity.key];
+    const { order } = await submitFor(honest, {
+      machine: { facts: [], labels: [], agents, excluded: [], notAdmitted: [] },
+    });
+    const lease = await honest.lease();
+    const [said, forged] = [inline('the true result\n'), inline('forged by another agent\n')];
+    const offer = async (agent: TestAgent, of: HeldLease, log: typeof said): Promise<string[]> => {
+      const envelope = agent.receipt(of, { stdout: log.log });
+      agent.send({ is: 'receipts', receipts: [{ envelope, stdout: log.base64, stderr: null }] });
+      return (await agent.next('accepted')).refused.map(({ code }) => code);
+    };
+    assert.deepEqual(await offer(honest, lease, said), []);
+    const file = join(server.state, 'server', 'logs', order.job.slice(0, 2), order.job, 'short');
+    const size = statSync(file).size;
+    for (let times = 0; times < 3; times += 1)
+      assert.deepEqual(await offer(thief, lease, forged), ['lease.stale']);
+    const shown = await server.call('GET', `/api/v1/jobs/${order.job}/tasks/0/logs/stdout`);
+    assert.equal(shown.bytes.toString(), 'the true result\n');
+    assert.equal(statSync(file).size, size);
+    const never = randomId();
+    assert.deepEqual(await offer(thief, { ...lease, job: never }, forged), ['receipt.job_unknown']);
+    assert.equal(existsSync(join(server.state, 'server', 'logs', never.slice(0, 2), never)), false);
+    await thief.close();
   });
 
   test('files: an agent reads inputs of its own leases, writes outputs under their true digest, and nothing else', async () => {
@@ -707,6 +739,69 @@ describe('an agent that floods or stalls', { timeout: 120_000 }, () => {
     await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
       body: { indexes: null, how: 'kill', withdrawal: null },
     });
+  });
+
+  test('an agent gets every withdrawal when it connects, however many there are, and then its work', async () => {
+    await server.close();
+    server = await startTestServer();
+    hostile = await makeAgent(server, 'hostile', { description: { slots: 1 } });
+    const { order, envelope } = makeSignedOrder(server.sets, server.person);
+    await server.call('POST', '/api/v1/jobs', { body: { order: envelope } });
+    const wish = { cluster: server.sets.cluster, person: server.person.id, now: Date.now() };
+    const indexes = Array.from({ length: 10_000 }, (_, at) => 980_000 + at);
+    const large = makeWithdrawal(
+      { ...wish, order: digestOf('an order'), indexes },
+      server.person.signer,
+    ).envelope;
+    // Together more than a link holds for who does not read.
+    const database = new DatabaseSync(join(server.state, 'server', 'writ.db'), { timeout: 10_000 });
+    database.exec('begin');
+    const insert = database.prepare(
+      'insert into withdrawal (digest, order_digest, until, added, envelope) values (?, ?, ?, ?, ?)',
+    );
+    for (let at = 0; at < 400; at += 1)
+      insert.run(
+        digestOf(`${at}`),
+        digestOf('an order'),
+        Date.now() + 3_600_000,
+        Date.now(),
+        JSON.stringify(large),
+      );
+    database.exec('commit');
+    database.close();
+    await connect(1);
+    assert.equal((await hostile.lease(60_000)).job, order.job);
+    assert.equal(hostile.received.filter(({ is }) => is === 'withdraw').length, 400);
+  });
+
+  test('a withdrawal that names other tasks than those that are cancelled is refused', async () => {
+    const made = makeSignedOrder(server.sets, server.person, { array: { is: 'range', from: 0, to: 9 } });
+    await server.call('POST', '/api/v1/jobs', { body: { order: made.envelope } });
+    const cancel = async (said: number[] | null, indexes: number[] | null) => {
+      const person = server.person.id;
+      const wish = {
+        cluster: server.sets.cluster,
+        order: made.digest,
+        indexes: said,
+        person,
+        now: Date.now(),
+      };
+      const withdrawal = makeWithdrawal(wish, server.person.signer).envelope;
+      return await server.call('POST', `/api/v1/jobs/${made.order.job}/cancel`, {
+        body: { indexes, how: 'kill', withdrawal },
+      });
+    };
+    for (const [said, indexes] of [
+      [[1, 2, 3], [1]],
+      [null, [1]],
+      [[1], null],
+    ] as const) {
+      const answer = await cancel(said && [...said], indexes && [...indexes]);
+      assert.equal(answer.status, 400, JSON.stringify([said, indexes]));
+      assert.equal(answer.body.errors[0].detail, 'withdrawal.indexes_other');
+    }
+    assert.equal((await cancel([2, 1], [1, 2])).status, 200);
+    assert.equal((await cancel(null, null)).status, 200);
   });
 
   test('an agent has one stream on a connection, and four connections', async () => {

@@ -413,6 +413,30 @@ export function testLeases(make: MakeDatabase): void {
   );
 
   test(
+    'an expiry between two receipts of the same job, in one transaction, is whole and counted once',
+    withStore(make, async (store) => {
+      await store.jobs.submit(newJob('between', { size: 5, notAfter: 1000 }), at(1));
+      const [back, one, two] = leasesOf(await claim(store, 'one', 3, 10));
+      assert.ok(back && one && two);
+      await store.leases.handBack(identity('one'), [back], at(20));
+      await Promise.all([
+        store.leases.accept([receipt('one', one)], at(1001)),
+        store.leases.expire(at(1001)),
+        store.leases.accept([receipt('one', two)], at(1001)),
+      ]);
+      while ((await store.leases.expire(at(2000))).isMore);
+      assert.deepEqual(await counted(store, id('between')), { expired: 3, succeeded: 2 });
+      assert.notEqual((await store.jobs.readJob(id('between')))?.ended, null);
+      const { items } = await store.audit.listRecords({ after: null, limit: 50, object: id('between') });
+      const expired = items.filter(({ action }) => action === 'task.expired');
+      assert.equal(
+        expired.reduce((sum, { count }) => sum + count, 0),
+        3,
+      );
+    }),
+  );
+
+  test(
     'waiting tasks expire at their not-after, also those that come back later',
     withStore(make, async (store) => {
       await store.jobs.submit(newJob('expire', { size: 5, notAfter: 1000 }), at(10));

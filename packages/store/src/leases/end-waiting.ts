@@ -127,10 +127,11 @@ async function endWaiting(
   limit = MAX_TASKS,
 ): Promise<{ ended: number; isMore: boolean }> {
   const changes = new JobChanges(write, by);
-  for (const job of jobs) changes.holdJob(job);
-  const waiting = await loadWaiting(write, changes, jobs, limit);
+  // Another of this transaction may have changed them already: its rows are the ones that are saved.
+  const held = jobs.map((job) => changes.holdJob(job));
+  const waiting = await loadWaiting(write, changes, held, limit);
   let ended = waiting.length;
-  for (const job of jobs) if (job.rest === 'waiting') ended += changes.moveRest(job, as.state, as.because);
+  for (const job of held) if (job.rest === 'waiting') ended += changes.moveRest(job, as.state, as.because);
   for (const task of waiting) changes.move(task, as.state, as.because);
   await changes.save();
   return { ended, isMore: waiting.length === limit };
