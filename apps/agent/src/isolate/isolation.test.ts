@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmdirSync, statSync } from 'node:fs';
 import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
 import { isRoot, openTestIsolation, processesOf, until, usualLimits } from './testing/open-test-isolation.ts';
@@ -386,6 +386,46 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
         await started.ended;
         started.release();
       }
+    });
+
+    test('a job that closes its log to everybody closes it neither to the agent nor to the next job', async () => {
+      const close = 'echo mine; chmod 0 /proc/self/fd/1 /proc/self/fd/2 && echo closed';
+      for (let n = 0; n < runsPerSlot; n += 1) {
+        const started = await it.isolation.start({ ...usualRun, argv: ['/bin/sh', '-c', close] });
+        assert.equal((await started.ended).reason, 'exit');
+        assert.equal(statSync(started.stdoutFile).mode & 0o777, kind === 'strict' ? 0o660 : 0o640);
+        assert.equal(
+          readFileSync(started.stdoutFile, 'latin1'),
+          kind === 'strict' ? 'mine\n' : 'mine\nclosed\n',
+          'where slots have accounts, it may not even try',
+        );
+        started.release();
+      }
+      for (let n = 0; n < runsPerSlot; n += 1) {
+        const { end, out } = await it.run(['/bin/echo', 'hello']);
+        assert.deepEqual([end.reason, end.code, out], ['exit', 0, 'hello\n']);
+      }
+    });
+
+    test('a run whose log cannot be opened never ran, whatever the run before it said', async () => {
+      for (let n = 0; n < runsPerSlot; n += 1) await it.run(['/bin/true']);
+      const logs = Array.from({ length: runsPerSlot }, (_, set) => `${it.folder}/slots/0/out${set}`);
+      for (const log of logs) {
+        renameSync(log, `${log}.kept`);
+        mkdirSync(log);
+      }
+      try {
+        const started = await it.isolation.start({ ...usualRun, argv: ['/bin/true'] });
+        const { reason } = await started.ended;
+        started.release();
+        assert.equal(reason, 'sandbox');
+      } finally {
+        for (const log of logs) {
+          rmdirSync(log);
+          renameSync(`${log}.kept`, log);
+        }
+      }
+      assert.equal((await it.run(['/bin/echo', 'again'])).out, 'again\n');
     });
 
     test('killing a run that has just ended does nothing to the one after it', async () => {

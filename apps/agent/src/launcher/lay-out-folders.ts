@@ -1,4 +1,4 @@
-import { chownSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:process';
 import { LauncherError } from './launcher-error.ts';
 import { runsPerSlot } from './messages.ts';
@@ -76,12 +76,15 @@ export interface SlotFolders {
   readonly group: string;
 }
 
-/** The files of one slot, new: `out`, `err` and `tar` for the agent to read, the rest for the loop. */
+/**
+ * The files of one slot, new: `out`, `err` and `tar` for the agent to read, the rest for the loop. Where slots have
+ * accounts, none of it belongs to them: what a job holds open it could close to the next one.
+ */
 export function layOutSlot(
   folders: Folders,
   slot: number,
   uid: number | null,
-  agentGid: number | null,
+  agentUid: number | null,
 ): SlotFolders {
   const files = `${folders.slots}/${slot}`;
   const run = folders.run === folders.slots ? files : `${folders.run}/slot${slot}`;
@@ -91,13 +94,15 @@ export function layOutSlot(
   rmSync(inputs, { recursive: true, force: true });
   mkdirSync(inputs, { mode: 0o710 });
   if (uid !== null) chownSync(inputs, 0, uid);
-  const owned = (path: string, mode: number, group: number | null): void => {
+  const written = (path: string, mode: number, owner: number): void => {
     writeFresh(path, '', mode);
-    if (uid !== null) chownSync(path, uid, group ?? uid);
+    if (uid === null) return;
+    chownSync(path, owner, uid);
+    chmodSync(path, 0o660);
   };
   for (let set = 0; set < runsPerSlot; set++)
-    for (const name of ['out', 'err', 'tar']) owned(`${files}/${name}${set}`, 0o640, agentGid);
-  owned(`${run}/status`, 0o600, null);
+    for (const name of ['out', 'err', 'tar']) written(`${files}/${name}${set}`, 0o640, agentUid ?? 0);
+  written(`${run}/status`, 0o600, 0);
   writeFresh(`${run}/args`, '', 0o640);
   if (uid !== null) chownSync(`${run}/args`, 0, uid);
   if (uid !== null && folders.run === folders.slots) chownSync(work, uid, uid);

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { closeSync, ftruncateSync, openSync, readSync, readlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  readlinkSync,
+  writeSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { argumentsFile, bwrapArguments, jobEnv } from './bwrap-arguments.ts';
@@ -64,6 +73,8 @@ export class Slot {
   readonly #tell: (message: FromLauncher) => void;
   readonly #queue: RunMessage[] = [];
   readonly #files: ReadonlyArray<{ readonly out: number; readonly err: number }>;
+  /** As they were laid out. */
+  readonly #fileMode: number;
   readonly #argsFile: number;
   readonly #statusFile: number;
   #loop: SlotLoop;
@@ -91,8 +102,9 @@ export class Slot {
       out: openSync(`${filesFolder}/out${set}`, 'r+'),
       err: openSync(`${filesFolder}/err${set}`, 'r+'),
     }));
+    this.#fileMode = fstatSync(this.#files[0]?.out ?? -1).mode & 0o777;
     this.#argsFile = openSync(`${runFolder}/args`, 'r+');
-    this.#statusFile = openSync(`${runFolder}/status`, 'r');
+    this.#statusFile = openSync(`${runFolder}/status`, 'r+');
     this.#loop = new SlotLoop(place.loop);
   }
 
@@ -193,6 +205,7 @@ export class Slot {
       try {
         await this.#runOne(run);
       } catch (error) {
+        this.#reopenFiles(run.set);
         const nowMs = this.#clock.epochMs();
         const why = `writ: the sandbox could not be made: ${(error as Error).message}\n`;
         const stderrBytes = this.#writeError(run.set, why);
@@ -232,8 +245,9 @@ export class Slot {
     const now = this.#clock.monotonicMs();
     const files = this.#files[run.set];
     if (files === undefined) throw new Error('no such set of files');
+    this.#reopenFiles(run.set);
     // Whoever reads them before the job has begun must not find what the job before wrote.
-    for (const file of [files.out, files.err]) ftruncateSync(file, 0);
+    for (const file of [files.out, files.err, this.#statusFile]) ftruncateSync(file, 0);
     const running: Running = (this.#running = {
       run,
       startedMs: this.#clock.epochMs(),
@@ -251,6 +265,7 @@ export class Slot {
     const shellCode = await this.#execute(run);
     const after = cgroup?.count() ?? null;
     await this.#waitUntilDead(run);
+    this.#reopenFiles(run.set);
     const cpuNow = cgroup?.cpuMs() ?? 0;
     const cpuMs = cgroup === null ? running.sampledCpuMs : cpuNow - running.cpuBefore;
     const memoryPeakBytes = after?.memoryPeakBytes ?? running.sampledBytes;
@@ -280,6 +295,12 @@ export class Slot {
         hasOutputs,
       },
     ]);
+  }
+
+  /** Without accounts for slots a job owns the files that it writes to: what it forbids there holds for the next one too. */
+  #reopenFiles(set: number): void {
+    const files = this.#files[set];
+    if (files !== undefined) for (const file of [files.out, files.err]) fchmodSync(file, this.#fileMode);
   }
 
   #tellNothingRan(id: number): void {
