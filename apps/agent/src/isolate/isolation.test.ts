@@ -442,6 +442,21 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       }
     });
 
+    test('a run that is ended while its slot makes ready for it does not run', async () => {
+      if (kind !== 'strict') return;
+      // A slot that gave fewer open files must begin anew for more; only where the rest is bounded does it give them.
+      await it.run(['/bin/true'], { limits: { ...usualLimits, nofile: 64 } });
+      for (const how of ['kill', 'terminate'] as const) {
+        const started = await it.isolation.start({ ...usualRun, argv: ['/bin/echo', 'ran'] });
+        it.isolation.cancel(started, how);
+        assert.equal((await started.ended).reason, 'cancelled');
+        assert.equal(readFileSync(started.stdoutFile, 'latin1'), '');
+        started.release();
+        await it.run(['/bin/true'], { limits: { ...usualLimits, nofile: 64 } });
+      }
+      assert.equal((await it.run(['/bin/echo', 'next'])).out, 'next\n');
+    });
+
     test('many at once in one slot all end, in their order', async () => {
       const ends: number[] = [];
       const many = Array.from({ length: 12 }, async (_, n) => {

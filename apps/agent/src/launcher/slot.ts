@@ -78,6 +78,8 @@ export class Slot {
   readonly #argsFile: number;
   readonly #statusFile: number;
   #loop: SlotLoop;
+  /** Between two loops there is nothing to kill; what comes next looks why it was stopped. */
+  #isReplacing = false;
   #basePopulation = 0;
   #shell = 0;
   /** Counters at the end of the run before: nothing moves them between two runs but what the launcher does itself. */
@@ -167,7 +169,7 @@ export class Slot {
       running.isTold = true;
       this.#tell(['running', running.run.id, Math.round(now - running.startedAt)]);
     }
-    if (running.killAt !== null && now >= running.killAt) this.#killLoop(running);
+    if (running.killAt !== null && now >= running.killAt && !this.#isReplacing) this.#killLoop(running);
     if (running.cause !== null || running.isCollecting) return;
     if (now >= running.deadline) this.#stop('time_limit', limits.graceMs);
     else if (running.log.isOver(now)) this.#stop('log_limit', 0);
@@ -262,7 +264,7 @@ export class Slot {
       sampledBytes: 0,
       sampledCpuMs: 0,
     });
-    const shellCode = await this.#execute(run);
+    const shellCode = await this.#execute(running);
     const after = cgroup?.count() ?? null;
     await this.#waitUntilDead(run);
     this.#reopenFiles(run.set);
@@ -313,11 +315,13 @@ export class Slot {
     return this.#basePopulation + (run.profile === 'bare' ? 0 : 2);
   }
 
-  async #execute(run: RunMessage): Promise<number | null> {
+  async #execute(running: Running): Promise<number | null> {
+    const { run } = running;
     const { limits } = run;
     const fileSizeBytes = Math.max(limits.diskBytes, limits.logBytes);
     const isDirect = this.#place.cgroup !== null && this.#place.workMount !== null;
     if (!this.#loop.canGive(limits.nofile)) await this.#replaceLoop();
+    if (running.cause !== null) return null;
     const { jobSocket } = this.#place;
     const hasSocket = jobSocket.show(run.set);
     const command = { env: noEnv, fileSet: run.set, fileSizeBytes, nofile: limits.nofile, isDirect };
@@ -375,7 +379,7 @@ export class Slot {
     if (running === null) return;
     running.cause ??= cause;
     const killAt = this.#clock.monotonicMs() + graceMs;
-    if (this.#loop.isGone) return;
+    if (this.#loop.isGone || this.#isReplacing) return;
     if (running.killAt === null || killAt < running.killAt) running.killAt = killAt;
     if (graceMs === 0) this.#killLoop(running);
     else this.#terminate(running.run);
@@ -423,12 +427,17 @@ export class Slot {
   }
 
   async #replaceLoop(): Promise<void> {
-    this.#loop.kill();
-    await this.#loop.gone;
-    for (let n = 0; n < 5000 && isAlive(this.#shell); n++) await this.#clock.sleep(1);
-    for (let n = 0; n < 5000 && this.#place.cgroup?.holdsMoreThan(0) === true; n++)
-      await this.#clock.sleep(1);
-    if (!this.#isClosed) await this.#startLoop();
+    this.#isReplacing = true;
+    try {
+      this.#loop.kill();
+      await this.#loop.gone;
+      for (let n = 0; n < 5000 && isAlive(this.#shell); n++) await this.#clock.sleep(1);
+      for (let n = 0; n < 5000 && this.#place.cgroup?.holdsMoreThan(0) === true; n++)
+        await this.#clock.sleep(1);
+      if (!this.#isClosed) await this.#startLoop();
+    } finally {
+      this.#isReplacing = false;
+    }
   }
 
   async #startLoop(): Promise<void> {
