@@ -54,6 +54,32 @@ for (const kind of kinds)
       await assert.rejects(it.run(['/bin/true']), { code: 'isolate.lost' });
     });
 
+for (const how of ['killed', 'closed'] as const)
+  test(`a job finds nothing of those before it, nor do its outputs, after the launcher was ${how}`, async () => {
+    const first = await openTestIsolation({ as: 'caller', profiles: ['user', 'bare'] });
+    const outputs = { patterns: ['left', 'more/*'], maxBytes: 1e6 };
+    for (const [slot, profile] of (['user', 'bare'] as const).entries()) {
+      const leave = 'echo secret >left; mkdir more; echo secret >more/key; chmod 0 more/key more .';
+      const { end } = await first.run(['/bin/sh', '-c', leave], { slot, profile, outputs });
+      assert.equal(end.code, 0);
+    }
+    if (how === 'killed') process.kill(first.launcherPid, 'SIGKILL');
+    else await first.isolation.close();
+    await first.launcherGone;
+    const second = await openTestIsolation({
+      as: 'caller',
+      profiles: ['user', 'bare'],
+      folder: first.folder,
+    });
+    open.push(second);
+    for (const [slot, profile] of (['user', 'bare'] as const).entries()) {
+      const { end, out } = await second.run(['/bin/ls', '-AR'], { slot, profile, outputs });
+      assert.deepEqual([end.reason, end.code, out], ['exit', 0, '.:\n'], profile);
+      assert.ok(end.outputsTar !== null);
+      assert.ok(!readFileSync(end.outputsTar, 'latin1').includes('secret'));
+    }
+  });
+
 if (isRoot)
   test('a launcher takes away the cgroups and files that a killed one left', async () => {
     const first = await openTestIsolation({ as: 'root', profiles: ['strict'] });

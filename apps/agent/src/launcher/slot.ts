@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   fchmodSync,
   fstatSync,
   ftruncateSync,
   openSync,
   readSync,
+  readdirSync,
   readlinkSync,
   writeSync,
 } from 'node:fs';
@@ -107,6 +109,9 @@ export class Slot {
     this.#fileMode = fstatSync(this.#files[0]?.out ?? -1).mode & 0o777;
     this.#argsFile = openSync(`${runFolder}/args`, 'r+');
     this.#statusFile = openSync(`${runFolder}/status`, 'r+');
+    // A launcher before this one may have left there what was another's.
+    if (place.workMount === null && !isEmptyFolder(place.loop.workFolder))
+      this.#folderWritten = place.sandbox === null ? 'bare' : 'user';
     this.#loop = new SlotLoop(place.loop);
   }
 
@@ -506,6 +511,8 @@ export class Slot {
   /** With the files of the run that comes next: those of others may not have been read yet. */
   async #clearFolder(profile: RunMessage['profile'], fileSet: number): Promise<void> {
     for (const file of Object.values(this.#files[fileSet] ?? {})) ftruncateSync(file, 0);
+    // A job may have closed it to its own account, which is the next one's too.
+    chmodSync(this.#place.loop.workFolder, 0o755);
     const command = { env: noEnv, fileSet, fileSizeBytes: 1_048_576, nofile: 256, argv: clearCommand };
     if (profile !== 'bare')
       this.#writeArgs(
@@ -584,6 +591,15 @@ function exitOrSignal(code: number | null): { code: number | null; signal: strin
   if (code > 128 && code <= 192)
     return { code: null, signal: signalNames.get(code - 128) ?? `SIG${code - 128}` };
   return { code, signal: null };
+}
+
+function isEmptyFolder(path: string): boolean {
+  try {
+    return readdirSync(path).length === 0;
+  } catch {
+    // A job closed it.
+    return false;
+  }
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

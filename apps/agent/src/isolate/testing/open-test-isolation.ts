@@ -59,11 +59,13 @@ export interface TestIsolationWish {
   readonly owner?: Partial<OwnerFile>;
   /** Opens descriptors in the launcher that it did not ask for. */
   readonly leak?: boolean;
+  /** That of a launcher which is gone. */
+  readonly folder?: string;
 }
 
 /** A real launcher, started as `writ agent run` starts it, and the agent's side of its socket in this process. */
 export async function openTestIsolation(wish: TestIsolationWish): Promise<TestIsolation> {
-  const folder = mkdtempSync(join(tmpdir(), 'writ-isolation-'));
+  const folder = wish.folder ?? mkdtempSync(join(tmpdir(), 'writ-isolation-'));
   chmodSync(folder, 0o755);
   const drops = wish.as === 'caller' && isRoot;
   const slotsFolder = join(folder, 'slots');
@@ -72,7 +74,7 @@ export async function openTestIsolation(wish: TestIsolationWish): Promise<TestIs
     [slotsFolder, 0o755],
     [cacheFolder, 0o700],
   ] as const) {
-    mkdirSync(path);
+    mkdirSync(path, { recursive: true });
     chmodSync(path, mode);
   }
   const code = placeWhereAllMayRead(folder);
