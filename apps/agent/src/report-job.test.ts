@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import type { OutputFile } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import { makePaperCluster, type PaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { SlotEnd } from './isolate/isolation.ts';
@@ -46,14 +47,18 @@ after(async () => {
 type Parts = Parameters<typeof openReporting>[0];
 
 /** A job of which all processes are dead, and how its end is reported. */
-function openReport(stop: LeasedJob['stop'], logs: Pick<Parts, 'tailsOf' | 'begunTailsOf'>) {
+function openReport(
+  stop: LeasedJob['stop'],
+  parts: Pick<Parts, 'tailsOf' | 'begunTailsOf'> & Partial<Parts>,
+) {
   const made: Outcome[] = [];
   const reporting = openReporting({
     receipts: {
       ...receipts,
       add(outcome, inline) {
+        const receipt = receipts.add(outcome, inline);
         made.push(outcome);
-        return receipts.add(outcome, inline);
+        return receipt;
       },
     },
     replay,
@@ -61,12 +66,12 @@ function openReport(stop: LeasedJob['stop'], logs: Pick<Parts, 'tailsOf' | 'begu
     set: () => ({ version: 1, digest: cluster.sets.newest.digest }),
     gathered: () => Promise.resolve(),
     onDurable: () => {},
-    ...logs,
     whileMine: (_job, what) => what(),
     sendOutputs: () =>
       Promise.resolve([{ path: 'a', mode: 'file', digest: `sha256:${'2'.repeat(64)}`, size: 1 }]),
     faultOfOutputs: () => undefined,
     log: () => {},
+    ...parts,
   });
   const { order, envelope, digest } = cluster.order({ outputs: { patterns: ['a'], required: true } });
   const token = { epoch: 1, n: 1 };
@@ -85,6 +90,8 @@ function openReport(stop: LeasedJob['stop'], logs: Pick<Parts, 'tailsOf' | 'begu
   } as unknown as LeasedJob;
   return {
     job,
+    reporting,
+    made,
     /** What the one receipt says. */
     async end(more: Partial<SlotEnd>): Promise<Outcome> {
       await reporting.ended(job, { ...ENDED, ...more });
@@ -194,6 +201,42 @@ describe('a log of which a part was sent while its job ran', () => {
     for (let turns = 0; turns < 100; turns += 1) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(job.stop, 'lost');
     assert.deepEqual([because, got], ['lost', ['stdout 0 of this job\n']]);
+  });
+});
+
+describe('what a name or a message may not keep from being told', () => {
+  const noLogs = { tailsOf: () => assert.fail(), begunTailsOf: () => undefined };
+  const digest = `sha256:${'2'.repeat(64)}`;
+
+  beforeEach(() => [stdoutFile, stderrFile].forEach((file) => writeFileSync(file, '')));
+
+  it('is the end of a job whose outputs cannot be signed: no success, and the task is not held for ever', async () => {
+    const sendOutputs = (): Promise<OutputFile[]> =>
+      Promise.resolve([{ path: 'e\u0301', mode: 'file', digest, size: 1 }]);
+    const { job, end } = openReport(undefined, { ...noLogs, sendOutputs });
+    const { because, outputs, detail } = await end({ outputsTar: 'tar' });
+    assert.deepEqual([because, outputs], ['sandbox', []]);
+    assert.match(detail, /receipt could not be made: .*not_normal/);
+    const { order } = job.verified;
+    const key = {
+      digest: job.verified.digest,
+      person: order.person,
+      job: order.job,
+      notAfter: order.notAfter,
+    };
+    assert.equal(replay.recall(key, 0).last, 'ended');
+  });
+
+  it('is what is wrong: it is written in ASCII where it cannot be signed as it is', async () => {
+    const { job, made, reporting } = openReport(undefined, noLogs);
+    for (const why of ['naïve', 'nai\u0308ve', 'a\n\u0301', `${'x'.repeat(999)}😀`, '\ud800'])
+      await reporting.notRun(job, why);
+    assert.deepEqual(
+      made.map(({ detail }) => detail),
+      ['naïve', 'nai\\u0308ve', 'a\\u000a\\u0301', `${'x'.repeat(999)}\\`, '\\ud800'],
+    );
+    reporting.refused({ ...job.task, order: digest }, null, { code: 'order.expired', detail: 'a\n\u0301' });
+    assert.equal(made.at(-1)?.detail, 'a\\u000a\\u0301');
   });
 });
 

@@ -10,6 +10,7 @@ import type { WholeLog } from './logs/read-log.ts';
 import type { Tails } from './live-job.ts';
 import type { Outcome, PendingReceipt, ReceiptChain, ReceiptLogs } from './receipts/receipt-chain.ts';
 import type { Replay, Success } from './replay/open-replay.ts';
+import { signableText } from './signable-text.ts';
 import type { Refusal, VerifiedOrder } from './verify-job.ts';
 
 /** Every end becomes a signed receipt, durable before it is sent. */
@@ -79,7 +80,7 @@ export function openReporting(parts: ReportingParts): Reporting {
         ...about(task, verified.digest, verified.order.person, job.set ?? parts.set()),
         kind: 'ended',
         because: read.because,
-        detail: read.detail,
+        detail: signableText(read.detail),
         exit:
           end.code !== null
             ? { code: end.code }
@@ -99,8 +100,18 @@ export function openReporting(parts: ReportingParts): Reporting {
           memoryPeakBytes: Math.max(0, Math.round(end.memoryPeakBytes)),
         },
       };
+      const logs = { stdout: read.stdout.inline, stderr: read.stderr.inline };
+      let receipt: PendingReceipt;
+      try {
+        receipt = receipts.add(outcome, logs);
+      } catch (error) {
+        // No success without its receipt; what is short and says so may still be signed and find room.
+        remember(job, null, parts);
+        const why = `its receipt could not be made: ${reasonOf(error)}`;
+        tell(task, { ...outcome, because: 'sandbox', detail: signableText(why), outputs: [] }, logs);
+        return;
+      }
       const isSuccess = outcome.because === 'exit' && end.code === 0;
-      const receipt = receipts.add(outcome, { stdout: read.stdout.inline, stderr: read.stderr.inline });
       remember(job, isSuccess ? successOf(outcome, receipt.digest) : null, parts);
       await send(receipt).catch(failed(task));
     },
@@ -115,7 +126,7 @@ export function openReporting(parts: ReportingParts): Reporting {
           ...about(task, verified.digest, verified.order.person, job.set ?? parts.set()),
           kind: 'ended',
           because: job.stop ?? 'sandbox',
-          detail: why.slice(0, 1000),
+          detail: signableText(why),
           exit: null,
           variant: verified.variant.index,
           profile: verified.profile,
@@ -137,7 +148,7 @@ export function openReporting(parts: ReportingParts): Reporting {
           ...about(task, task.order, verified?.order.person ?? null, parts.set()),
           kind: 'refused',
           because: code,
-          detail: detail.normalize('NFC').slice(0, 1000),
+          detail: signableText(detail),
           exit: null,
           variant: null,
           profile: null,
@@ -203,7 +214,7 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
     } catch (error) {
       const reason = parts.faultOfOutputs(error);
       if (reason === undefined) throw error;
-      return { because: reason, detail: reasonOf(error).slice(0, 1000), outputs: [], stdout, stderr };
+      return { because: reason, detail: reasonOf(error), outputs: [], stdout, stderr };
     }
   } catch (error) {
     // The lease ended before logs or outputs were with the server: what is not there cannot stand.
@@ -211,7 +222,7 @@ async function collect(job: LeasedJob, end: SlotEnd, parts: ReportingParts): Pro
       digestOnly(files.stdoutFile, mostOf(job, end.stdoutBytes)),
       digestOnly(files.stderrFile, mostOf(job, end.stderrBytes)),
     ]);
-    return { because: 'lost', detail: reasonOf(error).slice(0, 1000), outputs: [], stdout, stderr };
+    return { because: 'lost', detail: reasonOf(error), outputs: [], stdout, stderr };
   }
 }
 
@@ -230,9 +241,7 @@ function missingOf({ named }: LeasedJob, outputs: readonly OutputFile[]): string
   if (named.size === 0) return undefined;
   const there = new Set(outputs.map(({ path }) => path));
   const missing = Array.from(named).find((path) => !there.has(path));
-  return (
-    missing && `the job named the output ${missing}, and no such file was there at its end`.slice(0, 1000)
-  );
+  return missing && `the job named the output ${missing}, and no such file was there at its end`;
 }
 
 async function wholeLog(

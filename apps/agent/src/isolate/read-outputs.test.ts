@@ -4,6 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import type { ReceiptPredicate } from '@writ/contract';
+import { makeReceipt, openReceipt, signerFromSeed } from '@writ/trust';
+import type { Admitted } from '@writ/trust';
 import fc from 'fast-check';
 import { collectCommand } from '../launcher/job-commands.ts';
 import { IsolateError } from './isolation.ts';
@@ -27,6 +30,35 @@ async function read(tar: Buffer, rules: Partial<OutputRules> = {}): Promise<stri
   }
   return found;
 }
+
+const nothing = { digest: `sha256:${'0'.repeat(64)}`, size: 0 };
+const predicate: Omit<ReceiptPredicate, 'identity' | 'outputs'> = {
+  format: 1,
+  cluster: 'a'.repeat(52),
+  admission: `sha256:${'1'.repeat(64)}`,
+  kind: 'ended',
+  person: 'a'.repeat(26),
+  order: `sha256:${'2'.repeat(64)}`,
+  job: 'a'.repeat(26),
+  index: 0,
+  attempt: 1,
+  token: { epoch: 1, n: 1 },
+  set: { version: 1, digest: `sha256:${'3'.repeat(64)}` },
+  adopts: null,
+  because: 'exit',
+  detail: '\u0001'.repeat(1000),
+  exit: { code: 0 },
+  variant: 0,
+  profile: 'bare',
+  started: 1,
+  ended: 2,
+  stdout: nothing,
+  stderr: nothing,
+  resources: { wallMs: 1, cpuMs: null, memoryPeakBytes: null },
+  auditHead: null,
+  seq: 1,
+  previous: null,
+};
 
 interface Member {
   readonly name: string;
@@ -68,7 +100,7 @@ function tarOf(...members: readonly Member[]): Buffer {
 const pax = (record: string): Member => ({
   name: 'pax',
   type: 'x',
-  content: `${record.length + 4} ${record}\n`,
+  content: `${Buffer.byteLength(record) + 4} ${record}\n`,
 });
 
 const hostile: ReadonlyArray<readonly [what: string, tar: Buffer, code: string]> = [
@@ -127,6 +159,12 @@ const hostile: ReadonlyArray<readonly [what: string, tar: Buffer, code: string]>
     tarOf({ name: 'pax', type: 'x', size: '00620000000\0', content: 'x' }),
     'outputs.malformed',
   ],
+  ['a name that is not in NFC', tarOf(pax('path=e\u0301'), { name: 'x', content: 'x' }), 'outputs.path'],
+  [
+    'a name that no JSON text can hold',
+    tarOf(pax('path=a\n\u0301'), { name: 'x', content: 'x' }),
+    'outputs.path',
+  ],
   ['no archive', Buffer.from('nothing like it'.repeat(100)), 'outputs.malformed'],
   ['half an archive', tarOf({ name: 'a', content: 'x'.repeat(2000) }).subarray(0, 1200), 'outputs.malformed'],
 ];
@@ -135,6 +173,44 @@ for (const [what, tar, code] of hostile)
   test(`an archive with ${what} is refused as ${code}`, { timeout: 5000 }, async () => {
     await assert.rejects(read(tar), (error) => error instanceof IsolateError && error.code === code);
   });
+
+const named = (count: number, more: string): Member[] =>
+  Array.from({ length: count }, (_, n) => ({ name: `${String(n).padStart(5, '0')}${more}` }));
+
+test(
+  'as many outputs as are taken fit a receipt, whatever their names are',
+  { timeout: 60_000 },
+  async () => {
+    const identity = signerFromSeed(new Uint8Array(32).fill(5));
+    const digest = `sha256:${'0'.repeat(64)}`;
+    // A control character is six in JSON.
+    for (const more of ['x'.repeat(90), '\u0001'.repeat(90)]) {
+      const taken: string[] = [];
+      const file = join(folder, 'many');
+      writeFileSync(file, tarOf(...named(10_000, more)));
+      const refusal = await (async () => {
+        for await (const { path } of readOutputs(file, { ...usual, maxFiles: 10_000 })) taken.push(path);
+      })().catch((error: unknown) => error);
+      assert.ok(refusal instanceof IsolateError && refusal.code === 'outputs.too_many', String(refusal));
+      assert.match(refusal.message, /^[ -~]*$/);
+      const outputs = taken.map((path) => ({ path, mode: 'executable' as const, digest, size: 2 ** 53 - 1 }));
+      const { envelope } = makeReceipt({ ...predicate, identity: identity.key, outputs }, identity);
+      const admitted = { identity: identity.key, digest: predicate.admission } as Admitted;
+      assert.equal(openReceipt(envelope, predicate.cluster, admitted).predicate.outputs.length, taken.length);
+      assert.ok(taken.length > 2000);
+    }
+  },
+);
+
+test('ten thousand outputs with names of sixty characters are taken', { timeout: 60_000 }, async () => {
+  assert.equal((await read(tarOf(...named(10_000, 'x'.repeat(55))), { maxFiles: 10_000 })).length, 10_000);
+});
+
+test('what is wrong with a name is said in ASCII', async () => {
+  const tar = tarOf(pax('path=e\u0301'), { name: 'x', content: 'x' });
+  await assert.rejects(read(tar), /"e\\u0301"/);
+  assert.deepEqual(await read(tar, { patterns: ['r/*'] }), [], 'nobody asks what the others are called');
+});
 
 test('what no pattern wants is skipped, whatever it is; inputs are no outputs', async () => {
   const tar = tarOf(

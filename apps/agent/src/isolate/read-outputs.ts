@@ -1,7 +1,9 @@
 import { constants, open } from 'node:fs/promises';
 import { matchesGlob } from 'node:path';
+import { BOUNDS, writePayload } from '@writ/contract';
 import { extract } from 'tar-stream';
 import type { Extract } from 'tar-stream';
+import { asciiText } from '../signable-text.ts';
 import { IsolateError } from './isolation.ts';
 
 export interface OutputFile {
@@ -50,6 +52,7 @@ async function* readEntries(entries: Extract, rules: OutputRules): AsyncGenerato
   const folders = new Set<string>();
   let count = 0;
   let total = 0;
+  let room = BOUNDS.receiptBytes - 262_144;
   for await (const entry of entries) {
     const { type, size, mode, pax } = entry.header;
     if (++count > rules.maxFiles + mostOthers)
@@ -74,6 +77,12 @@ async function* readEntries(entries: Extract, rules: OutputRules): AsyncGenerato
     refuseDuplicate(path, seen, folders);
     if (seen.size > rules.maxFiles)
       throw new IsolateError('outputs.too_many', `The job left more than ${rules.maxFiles} outputs.`);
+    room -= bytesInReceipt(path);
+    if (room < 0)
+      throw new IsolateError(
+        'outputs.too_many',
+        `The names of the outputs are too long together: those of the first ${seen.size - 1} fill the receipt.`,
+      );
     total += size ?? 0;
     if (!Number.isSafeInteger(total) || total > rules.maxBytes)
       throw new IsolateError(
@@ -121,6 +130,18 @@ function plainPath(name: string): string {
   );
 }
 
+/** Output and subject each have the name; a character may take six bytes there. */
+function bytesInReceipt(path: string): number {
+  try {
+    return 2 * writePayload(path).length + 250;
+  } catch {
+    throw new IsolateError(
+      'outputs.path',
+      `The output ${quote(path)} cannot stand in a receipt: its name is not in Unicode's NFC form.`,
+    );
+  }
+}
+
 /** A file may neither come twice nor lie below another file. */
 function refuseDuplicate(path: string, seen: Set<string>, folders: Set<string>): void {
   const refuse = (): never => {
@@ -137,6 +158,7 @@ function refuseDuplicate(path: string, seen: Set<string>, folders: Set<string>):
   seen.add(path);
 }
 
+/** In ASCII: what is said of a name stands in a receipt where the name itself could not. */
 function quote(path: string): string {
-  return JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
+  return asciiText(JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}...` : path));
 }
