@@ -138,6 +138,21 @@ describe('what an agent remembers of its starts', () => {
     assert.equal(replay.recall(order, 0).last, 'succeeded');
   });
 
+  it('remembers more orders than a call has room for arguments', async () => {
+    const many = 150_000;
+    let text = '';
+    for (let n = 0; n < many; n += 1)
+      text += `["o",${n},"sha256:${n}","p","j${n}",${NOW + DAY}]\n["k",${n},[0,1,1]]\n`;
+    writeFileSync(path, text);
+    const replay = await open();
+    for (const n of [0, many - 1])
+      assert.equal(
+        replay.recall({ ...order, job: `j${n}`, digest: `sha256:${n}` }, 0).last,
+        'succeeded',
+        `j${n}`,
+      );
+  });
+
   it('tells another order under the same person and job', async () => {
     const replay = await open();
     await replay.reserve(order, [{ index: 0, attempt: 1 }]);

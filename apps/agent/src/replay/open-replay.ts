@@ -88,7 +88,8 @@ export async function openReplay({ path, bootId, now }: ReplayPlace): Promise<Re
   for (const { n, index, success } of loaded.successes.slice(-SUCCESSES_IN_MEMORY))
     recent.set(`${n} ${index}`, success);
   loaded.successes.length = 0;
-  let numbers = Math.max(0, ...[...orders.values()].map((order) => order.n + 1));
+  let numbers = 0;
+  for (const { n } of orders.values()) numbers = Math.max(numbers, n + 1);
   let reservations = 0;
   let { witnessed } = loaded;
   let witnessWritten = witnessed;
