@@ -81,11 +81,11 @@ function compose(writer: Kysely<Tables>, reader: Kysely<Tables>, words: SqlWords
   });
   return {
     trust: trustStore(reader, group),
-    jobs: jobStore(reader, group),
+    jobs: jobStore(reader, group, words),
     leases: leaseStore(reader, group),
     files: fileStore(reader, group, words),
     tokens: tokenStore(reader, group),
-    queues: queueStore(reader, group),
+    queues: queueStore(reader, group, words),
     retention: retentionStore(reader, group, words),
     audit: auditStore(reader, group),
     database,

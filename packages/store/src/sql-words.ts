@@ -21,6 +21,8 @@ export interface SqlWords {
   /** One statement for all rows where each statement travels, one prepared statement where it does not. */
   insertRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
   updateRows(db: Kysely<Tables>, shape: RowShape, rows: Rows): Promise<void>;
+  /** Stands behind a table in a select that must not walk more than this index holds; others see by their statistics. */
+  indexed(index: string): RawBuilder<unknown>;
   /** Stands at the end of a select whose rows the same transaction will change. */
   readonly lockRows: RawBuilder<unknown>;
   /** The type of text that is ordered by the numbers of its letters. */

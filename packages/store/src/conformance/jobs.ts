@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TaskState } from '@writ/contract';
+import type { Page, TaskRecord } from '../store.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { at, claim, counted, digest, id, leasesOf, newJob, receipt, withStore } from './samples.ts';
 
@@ -89,6 +91,44 @@ export function testJobs(make: MakeDatabase): void {
         cancelled.items.map((task) => task.index),
         [30, 49],
       );
+    }),
+  );
+
+  test(
+    'tasks of some states are listed by pages: with a row, without one, and beside tasks that were cancelled one by one',
+    withStore(make, async (store) => {
+      await store.jobs.submit(newJob('states', { size: 30 }), at(10));
+      const leases = leasesOf(await claim(store, 'one', 12, 11));
+      const some = leases.filter(({ index }) => index % 3 === 0);
+      const failed = { outcome: 'failed' as const, because: 'exit' as const, exit: { code: 1 } };
+      await store.leases.accept(
+        some.map((lease) => receipt('one', lease, failed)),
+        at(12),
+      );
+      const listed = async (states: readonly TaskState[], limit: number) => {
+        const found: number[] = [];
+        let after: string | null = null;
+        do {
+          const page: Page<TaskRecord> = await store.jobs.listTasks(id('states'), { after, limit, states });
+          found.push(...page.items.map(({ index }) => index));
+          after = page.next;
+        } while (after !== null);
+        return found;
+      };
+      const upFrom = (from: number) => Array.from({ length: 30 - from }, (_, n) => from + n);
+      for (const limit of [1, 2, 100]) {
+        assert.deepEqual(await listed(['failed'], limit), [0, 3, 6, 9]);
+        assert.deepEqual(await listed(['failed', 'waiting'], limit), [0, 3, 6, 9, ...upFrom(12)]);
+        assert.deepEqual(await listed(['succeeded'], limit), []);
+      }
+      await store.leases.cancel({ job: id('states'), indexes: [20], how: 'kill', by: at(13) });
+      for (const limit of [1, 2, 100]) {
+        assert.deepEqual(await listed(['failed', 'cancelled'], limit), [0, 3, 6, 9, 20]);
+        assert.deepEqual(
+          await listed(['waiting'], limit),
+          upFrom(12).filter((index) => index !== 20),
+        );
+      }
     }),
   );
 

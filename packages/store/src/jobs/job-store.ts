@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { EndReason, Envelope, RefusalCode } from '@writ/contract';
+import type { SqlWords } from '../sql-words.ts';
 import type { JobStore } from '../store.ts';
 import type { JobTable, Tables, TaskTable } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
@@ -16,7 +17,7 @@ import { addWithdrawal, listWithdrawals } from './withdrawals.ts';
 
 const MOST_REFUSED = 1_000;
 
-export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobStore {
+export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter, words: SqlWords): JobStore {
   return {
     classId: async (text) => {
       const held = await sql<{ id: number }>`select id from class where class = ${text}`.execute(reader);
@@ -60,7 +61,7 @@ export function jobStore(reader: Kysely<Tables>, { write }: GroupWriter): JobSto
       const row = found.rows[0];
       return row ? { digest: row.digest, envelope: JSON.parse(row.envelope) as Envelope } : null;
     },
-    listJobs: (asked) => listJobs(reader, asked),
+    listJobs: (asked) => listJobs(reader, words, asked),
     readTask: async (id, index) => {
       const job = (await sql<JobTable>`select * from job where id = ${id}`.execute(reader)).rows[0];
       if (!job || index < job.first_index || index >= job.first_index + job.size) return null;

@@ -24,9 +24,17 @@ export async function listTasks(
   const upTo = Math.min(end, from + (asked.states ? WINDOW : limit));
   const isWanted = (state: TaskState) => asked.states?.includes(state) ?? true;
 
-  const rows = await loadRows(db, job, from, upTo);
   const items: TaskRecord[] = [];
   let index = from;
+  if (asked.states && (job.holes === 0 || upTo <= job.next_index)) {
+    // Every task below the cursor has its row: there the database picks, and no more than are asked for.
+    const known = { from, upTo: Math.min(upTo, Math.max(from, job.next_index)) };
+    const picked = await pickRows(db, job, { ...known, states: asked.states, limit });
+    items.push(...picked.map((row) => taskRecord(id, row)));
+    const last = picked.at(-1);
+    index = last && items.length === limit ? last.idx + 1 : known.upTo;
+  }
+  const rows = items.length === limit ? new Map<number, TaskTable>() : await loadRows(db, job, index, upTo);
   for (; index < upTo && items.length < limit; index += 1) {
     const row = rows.get(index);
     // Below the cursor every task has its row.
@@ -36,6 +44,19 @@ export async function listTasks(
     else if (!row && job.holes === 0) return { items, next: null };
   }
   return { items, next: index < end ? writeCursor([index - 1]) : null };
+}
+
+async function pickRows(
+  db: Kysely<Tables>,
+  job: JobTable,
+  asked: { from: number; upTo: number; states: readonly TaskState[]; limit: number },
+): Promise<TaskTable[]> {
+  const { from, upTo, states, limit } = asked;
+  if (states.length === 0) return [];
+  const found = await sql<TaskTable>`
+    select * from task where job = ${job.seq} and idx >= ${from} and idx < ${upTo} and state in (${sql.join(states)})
+    order by idx limit ${limit}`.execute(db);
+  return found.rows;
 }
 
 async function loadRows(

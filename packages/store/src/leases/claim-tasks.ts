@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { JobChanges } from '../jobs/change-jobs.ts';
 import { restSize } from '../jobs/job-record.ts';
+import { countOpen } from '../queues/count-open.ts';
 import type { Claim, ClaimAsked, ClaimedJob } from '../store.ts';
 import { StoreError } from '../store-error.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
@@ -54,10 +55,7 @@ const NOTHING: Claim = { jobs: [], limited: [], more: [] };
 async function readRoom(write: Write, { limits = [] }: ClaimAsked): Promise<Map<number, number>> {
   const room = new Map<number, number>();
   for (const { queue, classes, most } of limits) {
-    const found = await sql<{ open: number }>`
-      select count(*) as open from task join job on job.seq = task.job
-      where task.lease_until is not null and job.queue = ${queue}`.execute(write.db);
-    const left = Math.max(0, most - Number(found.rows[0]?.open ?? 0));
+    const left = Math.max(0, most - (await countOpen(write.db, write.words, queue)));
     for (const id of classes) room.set(id, left);
   }
   return room;
@@ -168,7 +166,7 @@ async function loadCameBack(
     having.map((job, turn) => [job.seq, turn]),
   );
   const rows = await sql<TaskTable>`
-    select task.* from ${batch} cross join task
+    select task.* from ${batch} cross join task ${write.words.indexed('task_came_back')}
     where task.job = batch.job and task.state = 'waiting'
     order by batch.turn, task.idx limit ${max} ${write.words.lockRows}`.execute(write.db);
   for (const row of rows.rows) {

@@ -66,9 +66,8 @@ async function pickTasks(
 async function loadAlive(write: Write, changes: JobChanges, job: JobTable): Promise<TaskTable[]> {
   const waiting = await loadWaiting(write, changes, [job], Number.MAX_SAFE_INTEGER);
   const open = await sql<TaskTable>`
-    select * from task where lease_until is not null and job = ${job.seq} ${write.words.lockRows}`.execute(
-    write.db,
-  );
+    select * from task ${write.words.indexed('task_lease')}
+    where lease_until is not null and job = ${job.seq} ${write.words.lockRows}`.execute(write.db);
   return [...waiting, ...open.rows.sort(byIndex).map((row) => changes.hold(row))];
 }
 
@@ -85,7 +84,7 @@ async function loadWaiting(
     having.map((job) => [job.seq]),
   );
   const rows = await sql<TaskTable>`
-    select task.* from ${batch} cross join task
+    select task.* from ${batch} cross join task ${write.words.indexed('task_came_back')}
     where task.job = batch.job and task.state = 'waiting' limit ${limit} ${write.words.lockRows}`.execute(
     write.db,
   );

@@ -21,6 +21,7 @@ export const postgresWords = (wait: Retry['wait']): SqlWords => ({
     await sql`update ${sql.table(shape.table)} set ${sql.join(setsOf(shape))}
       from ${unnest(shape.columns, rows)} where ${sql.join(keys, sql` and `)}`.execute(db);
   },
+  indexed: () => sql``,
   lockRows: sql`for update`,
   wholeNumber: 'bigint',
   // In the order of its letters' numbers, as SQLite has it: cursors and prefixes rest on that.

@@ -1,11 +1,13 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
+import type { SqlWords } from '../sql-words.ts';
 import type { QueueRecord, QueueStore } from '../store.ts';
 import type { QueueTable, Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
+import { countOpen } from './count-open.ts';
 
 const MOST_COUNTED = 10_000;
 
-export function queueStore(reader: Kysely<Tables>, { write }: GroupWriter): QueueStore {
+export function queueStore(reader: Kysely<Tables>, { write }: GroupWriter, words: SqlWords): QueueStore {
   return {
     listQueues: async () => {
       const rows = await reader.selectFrom('queue').selectAll().orderBy('name').execute();
@@ -16,15 +18,16 @@ export function queueStore(reader: Kysely<Tables>, { write }: GroupWriter): Queu
       for (const id of classes) {
         const found = await sql<{ jobs: number }>`
           select count(*) as jobs from (
-            select 1 from job where class = ${id} and n_waiting > 0 limit ${sql.lit(MOST_COUNTED)}) as counted`.execute(
-          reader,
-        );
+            select 1 from job where class = ${id} and n_waiting > 0 and is_ready = 1
+            limit ${sql.lit(MOST_COUNTED)}) as counted`.execute(reader);
         waiting += Number(found.rows[0]?.jobs ?? 0);
+        if (waiting >= MOST_COUNTED) break;
       }
-      const open = await sql<{ tasks: number }>`
-        select count(*) as tasks from task join job on job.seq = task.job
-        where task.lease_until is not null and job.queue = ${name}`.execute(reader);
-      return { waiting: Math.min(waiting, MOST_COUNTED), running: Number(open.rows[0]?.tasks ?? 0) };
+      const unready = await sql<{ jobs: number }>`
+        select count(*) as jobs from job ${words.indexed('job_unready')}
+        where n_waiting > 0 and is_ready = 0 and queue = ${name}`.execute(reader);
+      waiting += Number(unready.rows[0]?.jobs ?? 0);
+      return { waiting: Math.min(waiting, MOST_COUNTED), running: await countOpen(reader, words, name) };
     },
     setQueue: (queue, by) =>
       write(async ({ db, audit }) => {

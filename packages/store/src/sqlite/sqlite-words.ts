@@ -19,6 +19,8 @@ export const sqliteWords: SqlWords = {
       updateText(shape),
       rows.map((row) => [...row.slice(shape.key.length), ...row.slice(0, shape.key.length)]),
     ),
+  // Without statistics it guesses, and takes the history of a job for as short as what waits of it.
+  indexed: (index) => sql`indexed by ${sql.ref(index)}`,
   // One writer: whatever it reads in its transaction nobody else changes.
   lockRows: sql``,
   // As a primary key it is the row's own number, and needs no index beside the table.
