@@ -40,6 +40,7 @@ const stopAll = async (): Promise<void> => {
   await Promise.all([...running].map((cluster) => cluster.stop()));
   running.clear();
 };
+let isEnding = false;
 /** It is stopped however this ends. */
 const open = async (wish: ClusterWish): Promise<Cluster> => {
   const cluster = await startCluster(wish);
@@ -47,9 +48,12 @@ const open = async (wish: ClusterWish): Promise<Cluster> => {
   return cluster;
 };
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
+  // A second one, to all of the group, is the same wish.
+  process.on(signal, () => {
+    if (isEnding) return;
+    isEnding = true;
     void stopAll().finally(() => {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
       process.exit(130);
     });
   });
@@ -86,6 +90,7 @@ async function measure(wanted: BenchWish): Promise<Results> {
     try {
       return await work();
     } catch (error) {
+      if (isEnding) return await new Promise<never>(() => {});
       say(`✗ ${name}: ${(error as Error).message}`);
       notRun.push(`${name}: it failed: ${(error as Error).message}`);
       process.exitCode = 1;
