@@ -84,6 +84,24 @@ test('what an agent has no room for does not keep what comes behind from it', as
   assert.deepEqual([...taken], [[0, 2]]);
 });
 
+test('of many kinds of work a claim asks for 64 at most, and every kind has its turn', async (t) => {
+  const { store, dispatch, seats, settled, asked } = await open(t, 1);
+  const kinds = Array.from({ length: 150 }, (_, n) => n + 1);
+  const ids = await Promise.all(kinds.map((n) => dispatch.classOf(order({ memoryBytes: n }))));
+  await Promise.all(ids.map((id, n) => store.jobs.submit(newJob(n + 1, { class: id, size: 9 }), BY)));
+  for (const id of ids) dispatch.addWork(id);
+  for (let n = 0; n < 3; n += 1) {
+    seats[0]?.giveCredits(1);
+    dispatch.serve();
+    await settled();
+  }
+  assert.deepEqual(
+    asked.map((classes) => classes.length),
+    [64, 64, 64],
+  );
+  assert.equal(new Set(asked.flat()).size, 150);
+});
+
 test('a job waits for the limit of its queue, or because agents are busy, and which is said', async (t) => {
   const { store, dispatch, seats, submit, settled } = await open(t, 1);
   const large = await dispatch.classOf(order(LARGE));
@@ -140,14 +158,14 @@ async function open(t: TestContext, agents: number) {
     },
   };
   let underWay = 0;
-  let claims = 0;
+  const asked: (readonly number[])[] = [];
   const { claim } = store.leases;
   const leases = {
     ...store.leases,
-    claim: async (asked: Parameters<typeof claim>[0]) => {
+    claim: async (claiming: Parameters<typeof claim>[0]) => {
       underWay += 1;
-      claims += 1;
-      return await claim(asked).finally(() => (underWay -= 1));
+      asked.push(claiming.classes);
+      return await claim(claiming).finally(() => (underWay -= 1));
     },
   };
   const errors: unknown[] = [];
@@ -190,7 +208,8 @@ async function open(t: TestContext, agents: number) {
     seats,
     taken,
     recalled,
-    claims: () => claims,
+    asked,
+    claims: () => asked.length,
     submit: async (n: number, other: Partial<NewJob>) => {
       await store.jobs.submit(newJob(n, other), BY);
       dispatch.addWork(other.class ?? 0);

@@ -32,6 +32,8 @@ interface Place {
 /** How many agents are asked for at once: idle agents by the thousand must not each cost a claim for one task. */
 const WAVE = 16;
 const MOST_PER_CLAIM = 500;
+/** Each costs a claim a question to the store. */
+const MOST_CLASSES = 64;
 const MOST_EXCLUDED = 1_000;
 /** Tasks that end within this time need not be called back. */
 const STARVING_MS = 30;
@@ -49,6 +51,9 @@ export async function openDispatch(parts: {
   const ids = new Map<string, number>();
   /** Classes that may have work, and when that was last said. */
   const hot = new Map<number, number>();
+  /** In which claim a class was asked for last, once there are too many for one. */
+  const askedIn = new Map<number, number>();
+  let claimed = 0;
   /** Sorted: fastest first. */
   let places: Place[] = [];
   let said = 0;
@@ -88,6 +93,17 @@ export async function openDispatch(parts: {
     (place.passed.get(id) ?? 0) < (hot.get(id) ?? 0) &&
     hasRoom(place, id);
   const hotOf = (place: Place): number[] => [...hot.keys()].filter((id) => mayAsk(place, id));
+  /** Not more than one claim may ask for: those that have waited longest for it. */
+  const nextOf = (place: Place): number[] => {
+    const all = hotOf(place);
+    if (all.length <= MOST_CLASSES) return all;
+    const next = all
+      .toSorted((one, other) => (askedIn.get(one) ?? 0) - (askedIn.get(other) ?? 0))
+      .slice(0, MOST_CLASSES);
+    claimed += 1;
+    for (const id of next) askedIn.set(id, claimed);
+    return next;
+  };
   const hasHot = (place: Place): boolean => {
     for (const id of hot.keys()) if (mayAsk(place, id)) return true;
     return false;
@@ -120,7 +136,7 @@ export async function openDispatch(parts: {
   };
 
   const claim = (place: Place, wanted: number): void => {
-    const asked = hotOf(place);
+    const asked = nextOf(place);
     const max = Math.min(wanted, MOST_PER_CLAIM);
     const before = said;
     place.credits -= max;
