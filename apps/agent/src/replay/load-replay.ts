@@ -22,17 +22,32 @@ export interface Loaded {
   witnessed: number;
   /** By person and job. */
   readonly orders: Map<string, OrderMemory>;
-  readonly successes: { readonly n: number; readonly index: number; readonly success: Success }[];
+  readonly recent: RecentSuccesses;
 }
 
+/** The newest ones by order and index, oldest first: all of them stand in the file only. */
+export type RecentSuccesses = Map<string, Success>;
+
+const SUCCESSES_IN_MEMORY = 4096;
+
 export const keyOf = (order: Pick<OrderKey, 'person' | 'job'>): string => `${order.person} ${order.job}`;
+
+export const successKey = (n: number, index: number): string => `${n} ${index}`;
+
+export function rememberSuccess(recent: RecentSuccesses, n: number, index: number, success: Success): void {
+  recent.delete(successKey(n, index));
+  recent.set(successKey(n, index), success);
+  if (recent.size <= SUCCESSES_IN_MEMORY) return;
+  const [oldest] = recent.keys();
+  if (oldest !== undefined) recent.delete(oldest);
+}
 
 /**
  * Reads what was started here. `bootId` decides what an unmarked reservation means: under the same boot of the machine
  * the page cache held every mark, so it did not start; otherwise it counts as started.
  */
 export async function loadReplay(path: string, bootId: string | null): Promise<Loaded> {
-  const loaded: Loaded = { mark: 0, witnessed: 0, orders: new Map(), successes: [] };
+  const loaded: Loaded = { mark: 0, witnessed: 0, orders: new Map(), recent: new Map() };
   const byNumber = new Map<number, OrderMemory>();
   let boot: string | null = null;
   let isClosed = true;
@@ -91,7 +106,7 @@ export async function loadReplay(path: string, bootId: string | null): Promise<L
       case 'e': {
         const [, n, index, attempt, success] = line;
         change(n, index, (task) => memory.end(task, attempt, success !== 0));
-        if (success !== 0) loaded.successes.push({ n, index, success });
+        if (success !== 0) rememberSuccess(loaded.recent, n, index, success);
         return;
       }
       case 'u':

@@ -138,6 +138,27 @@ describe('what an agent remembers of its starts', () => {
     assert.equal(replay.recall(order, 0).last, 'succeeded');
   });
 
+  it('holds few successes in memory, and starts where all of them would not fit', async () => {
+    const many = 40_000;
+    const tail = `,1,${JSON.stringify(success)}]\n`;
+    writeFileSync(path, `["o",0,"sha256:a","p","j",${NOW + DAY}]\n`);
+    for (let from = 0; from < many; from += 1000)
+      appendFileSync(path, Array.from({ length: 1000 }, (_, at) => `["e",0,${from + at}${tail}`).join(''));
+    const before = statSync(path).size;
+    const program = `
+      import { openReplay } from ${JSON.stringify(join(import.meta.dirname, 'open-replay.ts'))};
+      const replay = await openReplay({ path: ${JSON.stringify(path)}, bootId: null, now: () => ${NOW} });
+      const found = await replay.findSuccess(${JSON.stringify(order)}, 0);
+      process.stdout.write(found.receipt);`;
+    const told = execFileSync(
+      process.execPath,
+      ['--max-old-space-size=17', '--input-type=module-typescript', '--eval', program],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    assert.equal(told, success.receipt);
+    assert.ok(statSync(path).size > before);
+  });
+
   it('remembers more orders than a call has room for arguments', async () => {
     const many = 150_000;
     let text = '';

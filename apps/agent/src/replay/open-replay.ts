@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { AgentError } from '../agent-error.ts';
 import { openAppendFile } from '../append-file.ts';
 import { syncFolder } from '../private-file.ts';
-import { keyOf, loadReplay } from './load-replay.ts';
+import { keyOf, loadReplay, rememberSuccess, successKey } from './load-replay.ts';
 import type { Loaded, OrderKey, OrderMemory } from './load-replay.ts';
 import { readLines } from './read-lines.ts';
 import { readLine, writeLine } from './replay-lines.ts';
@@ -16,7 +16,6 @@ export type { Success } from './replay-lines.ts';
 const DAY = 86_400_000;
 const KEPT_AFTER_END = 31 * DAY;
 const MARK_AHEAD_OF_WITNESS = DAY;
-const SUCCESSES_IN_MEMORY = 4096;
 const WITNESS_STEP = 60_000;
 
 export interface Attempt {
@@ -83,11 +82,7 @@ export async function openReplay({ path, bootId, now }: ReplayPlace): Promise<Re
   purge(loaded, now());
   await compact(path, loaded, bootId);
   const file = openAppendFile(path);
-  const { orders } = loaded;
-  const recent = new Map<string, Success>();
-  for (const { n, index, success } of loaded.successes.slice(-SUCCESSES_IN_MEMORY))
-    recent.set(`${n} ${index}`, success);
-  loaded.successes.length = 0;
+  const { orders, recent } = loaded;
   let numbers = 0;
   for (const { n } of orders.values()) numbers = Math.max(numbers, n + 1);
   let reservations = 0;
@@ -151,10 +146,7 @@ export async function openReplay({ path, bootId, now }: ReplayPlace): Promise<Re
       const known = numberOf(order);
       // In memory first: a full disk must not make this process forget.
       change(known, index, (task) => memory.end(task, attempt, success !== null));
-      if (success) {
-        recent.set(`${known.n} ${index}`, success);
-        if (recent.size > SUCCESSES_IN_MEMORY) forgetOldest(recent);
-      }
+      if (success) rememberSuccess(recent, known.n, index, success);
       file.append(writeLine(['e', known.n, index, attempt, success ?? 0]));
     },
     async handBack(order, tasks) {
@@ -166,7 +158,7 @@ export async function openReplay({ path, bootId, now }: ReplayPlace): Promise<Re
     async findSuccess(order, index) {
       const known = orders.get(keyOf(order));
       if (!known) return undefined;
-      return recent.get(`${known.n} ${index}`) ?? (await searchSuccess(path, known.n, index));
+      return recent.get(successKey(known.n, index)) ?? (await searchSuccess(path, known.n, index));
     },
     recover(told, success) {
       const known = orders.get(keyOf(told));
@@ -177,7 +169,7 @@ export async function openReplay({ path, bootId, now }: ReplayPlace): Promise<Re
       )
         return;
       change(known, told.index, (task) => memory.end(task, success.attempt, true));
-      recent.set(`${known.n} ${told.index}`, success);
+      rememberSuccess(recent, known.n, told.index, success);
       file.append(writeLine(['e', known.n, told.index, success.attempt, success]));
     },
     sync: () => file.sync(),
@@ -191,13 +183,6 @@ export async function openReplay({ path, bootId, now }: ReplayPlace): Promise<Re
       }
     },
   };
-}
-
-function forgetOldest(recent: Map<string, Success>): void {
-  for (const key of recent.keys()) {
-    recent.delete(key);
-    return;
-  }
 }
 
 async function load(path: string, bootId: string | null): Promise<Loaded> {
@@ -243,13 +228,14 @@ async function compact(path: string, loaded: Loaded, bootId: string | null): Pro
       await file.appendFile(text);
       text = '';
     }
-    for (const { n, index, success } of loaded.successes) {
-      if (!kept.has(n)) continue;
-      text += writeLine(['e', n, index, success.attempt, success]);
-      if (text.length < 1_000_000) continue;
-      await file.appendFile(text);
+    await readLines(path, (line) => {
+      if (!isSuccessOf(kept, line)) return;
+      text += `${line}\n`;
+      if (text.length < 1_000_000) return;
+      const full = text;
       text = '';
-    }
+      return file.appendFile(full);
+    });
     await file.appendFile(text + writeLine(['b', bootId]));
     await file.sync();
   } finally {
@@ -257,6 +243,12 @@ async function compact(path: string, loaded: Loaded, bootId: string | null): Pro
   }
   await rename(beside, path);
   await syncFolder(dirname(path));
+}
+
+function isSuccessOf(orders: ReadonlySet<number>, text: string): boolean {
+  if (!text.startsWith('["e",') || text.endsWith(',0]')) return false;
+  const line = readLine(text);
+  return line?.[0] === 'e' && line[4] !== 0 && orders.has(line[1]);
 }
 
 /** The rare way: only after a server lost what it had accepted. */
