@@ -12,6 +12,7 @@ import type { MachineMeasured } from '../../../apps/agent/src/measure/read-machi
 import { joinOver } from '../../../apps/agent/src/join/compose.ts';
 import type { OwnedServer } from './owned-server.ts';
 import type { ServerMachine } from './server-machine.ts';
+import { newNameOf } from './disk-calls.ts';
 import { derOf } from './paper-authority.ts';
 import { throwDice } from './seeded-random.ts';
 import { simulateLauncher } from './simulated-launcher.ts';
@@ -52,7 +53,7 @@ const CONNECT_MS = 1_000;
 export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
   const { timeline, host, path, happenings } = parts;
   const { dice } = timeline;
-  const folder = `/${host.name}/agent`;
+  let folder = '';
   const wires = new Set<Wire>();
   let program: Program | undefined;
   let identity: string | undefined;
@@ -300,6 +301,7 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
     start() {
       const begun = parts.startProgram(host);
       program = begun;
+      folder = newNameOf(`/${host.name}/agent`);
       timeline.after(0, begun, () => {
         live(runningProgram()).catch((error: unknown) => {
           if (!(error instanceof ProgramOver) && !begun.isOver)

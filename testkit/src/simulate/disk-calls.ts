@@ -22,7 +22,33 @@ function here(where: string | null = null): { program: Program; disk: VirtualDis
   if (!machinery) throw new TypeError('no simulation is running');
   const program = runningProgram();
   if (where) machinery.maybeEnd(program, where);
-  return { program, disk: program.host.disk, used: machinery };
+  return { program, disk: byPlainNames(program.host.disk), used: machinery };
+}
+
+let newNames = 0;
+/**
+ * Another name of the same folder, for each start of a program: what a module remembers by path belongs to one process,
+ * and all programs of the simulator share their modules.
+ */
+export const newNameOf = (folder: string): string => `/~${(newNames += 1)}${folder}`;
+const plain = (path: string): string => path.replace(/^\/~\d+/, '');
+
+const plainly = new WeakMap<VirtualDisk, VirtualDisk>();
+function byPlainNames(disk: VirtualDisk): VirtualDisk {
+  const known = plainly.get(disk);
+  if (known) return known;
+  const made: VirtualDisk = {
+    read: (path) => disk.read(plain(path)),
+    readDurable: (path) => disk.readDurable(plain(path)),
+    open: (path, how) => disk.open(plain(path), how),
+    rename: (from, to) => disk.rename(plain(from), plain(to)),
+    remove: (path) => disk.remove(plain(path)),
+    list: (folder) => disk.list(plain(folder)),
+    syncFolder: (folder) => disk.syncFolder(plain(folder)),
+    losePower: (dice) => disk.losePower(dice),
+  };
+  plainly.set(disk, made);
+  return made;
 }
 function fileAt(descriptor: number): VirtualFile {
   const file = descriptors.get(descriptor);

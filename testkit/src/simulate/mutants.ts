@@ -97,10 +97,19 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'signer sets only grow',
     edits: edit(
       'apps/agent/src/signers/held-signers.ts',
-      `      await storeSigners(folder, held, newestWord);
-      sets = held;`,
-      `      sets = held;
-      void storeSigners(folder, held, newestWord);`,
+      `    await storeSigners(folder, held, newestWord);
+    sets = held;`,
+      `    sets = held;
+    void storeSigners(folder, held, newestWord);`,
+    ),
+  },
+  {
+    name: 'a slower answer puts an older signer set back',
+    breaks: 'signer sets only grow',
+    edits: edit(
+      'apps/agent/src/signers/held-signers.ts',
+      `following = following.catch(() => undefined).then(() => followNow(envelopes));`,
+      `following = followNow(envelopes);`,
     ),
   },
   {
@@ -263,8 +272,9 @@ import { spelling } from './replay/load-replay.ts';`,
     ),
   },
   {
-    name: 'a result that came before is counted again',
-    breaks: 'I2',
+    name: 'a result that came before is not known again',
+    // The token and a unique index keep it from counting; its agent never gets an answer.
+    breaks: 'I10',
     edits: edit(
       'packages/store/src/leases/accept-receipts.ts',
       `    if (before) return { ...before, seq: receipt.seq, isDuplicate: true, state: null };`,

@@ -78,10 +78,11 @@ describe('the simulator', () => {
     );
   });
 
-  it('runs the same from the same seed', async () => {
-    const [one, other] = await Promise.all(
-      [1, 2].map(async () => (await runSimulation({ ...seeds, from: 11, to: 12, isTraced: true })).trace),
+  it('runs the same from the same seed, whatever ran before in its process', async () => {
+    const [one, later] = await Promise.all(
+      [11, 9].map(async (from) => (await runSimulation({ ...seeds, from, to: 12, isTraced: true })).trace),
     );
+    const other = later?.slice(-(one?.length ?? 0));
     const withoutKeys = (trace: readonly string[] | undefined): string[] =>
       (trace ?? []).map((line) => line.slice(0, 40));
     assert.ok((one?.length ?? 0) > 100);
@@ -90,8 +91,8 @@ describe('the simulator', () => {
 });
 
 describe('the planted faults', () => {
-  it('are at least fifteen, each fits its files exactly once, and changes them', () => {
-    assert.ok(MUTANTS.length >= 15);
+  it('are at least thirty, each fits its files exactly once, and changes them', () => {
+    assert.ok(MUTANTS.length >= 30);
     for (const { name, edits } of MUTANTS)
       for (const { file } of edits) {
         const source = readFileSync(join(ROOT, file), 'utf8');
