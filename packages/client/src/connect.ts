@@ -83,7 +83,10 @@ export interface Client {
   readOrder(id: string): Promise<Envelope>;
   /** By index. */
   listTasks(id: string, asked?: PageAsked & { state?: string | undefined }): Promise<Page<TaskView>>;
-  /** What agents signed, accepted or not, by index and attempt. {@link readResults} verifies them. */
+  /**
+   * What agents signed, accepted or not, by index and attempt. {@link readResults} verifies them. Where they are long, a
+   * page has fewer than were asked for, and a `next` all the same.
+   */
   listReceipts(id: string, asked?: PageAsked & { index?: number | undefined }): Promise<Page<ReceiptView>>;
   /** The raw stream of a job's events. {@link followJob} reads it. */
   openEvents(id: string, after: string | undefined, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;

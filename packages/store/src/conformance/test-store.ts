@@ -5,6 +5,7 @@ import type { MakeDatabase } from './database-under-test.ts';
 import { testJobs } from './jobs.ts';
 import { testLeases } from './leases.ts';
 import { testQueues } from './queues.ts';
+import { testReceipts } from './receipts.ts';
 import { testRetention } from './retention.ts';
 import { withStore } from './samples.ts';
 import { testTrust } from './trust.ts';
@@ -21,6 +22,7 @@ export function testStore(make: MakeDatabase): void {
     testJobs(make);
     testLeases(make);
     testQueues(make);
+    testReceipts(make);
     testRetention(make);
     testTrust(make);
     testAudit(make);
