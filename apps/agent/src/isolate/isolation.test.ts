@@ -358,6 +358,20 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       assert.equal((await it.run(['/bin/true'])).end.code, 0);
     });
 
+    test('refuses a run that is too long for a line, and what runs beside it goes on', async () => {
+      const beside = await it.isolation.start({ ...usualRun, slot: 1, argv: ['/bin/sleep', '15'] });
+      const inputs = Array.from({ length: 12_000 }, (_, n) => ({
+        path: `${'deep/'.repeat(30)}${n}`,
+        digestHex: '0'.repeat(64),
+        executable: false,
+      }));
+      await assert.rejects(it.run(['/bin/true'], { inputs }), { code: 'isolate.refused', message: /longer/ });
+      it.isolation.cancel(beside, 'kill');
+      assert.equal((await beside.ended).reason, 'cancelled');
+      beside.release();
+      assert.equal((await it.run(['/bin/true'])).end.code, 0, 'its set of files is free again');
+    });
+
     test('says how much was written, and that it runs once it has run for a moment', async () => {
       const { end } = await it.run(['/bin/sh', '-c', 'printf 123; printf 12345 >&2; exit 4']);
       assert.deepEqual([end.stdoutBytes, end.stderrBytes, end.code], [3, 5, 4]);

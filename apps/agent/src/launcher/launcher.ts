@@ -81,12 +81,12 @@ export class Launcher {
     this.#tell(['ready', { format: 1, slots: owner.slots, runsPerSlot, offers }]);
   }
 
-  /** Takes bytes from the agent. False when they are no protocol at all: then the agent is to be left. */
-  hear(text: string): boolean {
+  /** Takes bytes from the agent. Of a line that is too long only the beginning is kept, which says whose it is. */
+  hear(text: string): void {
     const lines = (this.#partial + text).split('\n');
-    this.#partial = lines.pop() ?? '';
+    const rest = lines.pop() ?? '';
     for (const line of lines) this.#obey(line);
-    return this.#partial.length <= longestLine;
+    this.#partial = rest.length > longestLine ? rest.slice(0, longestLine + 1) : rest;
   }
 
   close(): Promise<void> {
@@ -108,7 +108,8 @@ export class Launcher {
   #obey(line: string): void {
     let message: ToLauncher;
     try {
-      if (line.length > longestLine) throw new LauncherError('launcher.message', 'the line is too long');
+      if (line.length > longestLine)
+        throw new LauncherError('launcher.message', `the line is longer than ${longestLine} characters`);
       message = checkMessage(line, this.#place.owner);
     } catch (error) {
       this.#tell(['refused', idIn(line), (error as Error).message]);
@@ -296,6 +297,7 @@ export class Launcher {
 const probeId = -1;
 
 function idIn(line: string): number {
+  if (line.length > longestLine) return Number(/^\{"do":"run","id":(\d{1,15}),/.exec(line)?.[1] ?? -1);
   try {
     const id = (JSON.parse(line) as { id?: unknown } | null)?.id;
     return typeof id === 'number' && Number.isSafeInteger(id) ? id : -1;

@@ -37,9 +37,7 @@ try {
   process.stdin.setEncoding('utf8');
   process.stdin.on('end', leave);
   process.stdin.on('error', leave);
-  process.stdin.on('data', (text: string) => {
-    if (!launcher.hear(text)) leave();
-  });
+  process.stdin.on('data', (text: string) => launcher.hear(text));
   await launcher.open();
 } catch (error) {
   process.stderr.write(`writ launcher: ${error instanceof Error ? error.message : String(error)}\n`);
