@@ -134,6 +134,12 @@ export async function composeServer(options: ServerOptions): Promise<RunningServ
 
     const dispatch = await openDispatch({ store, clock, log, leaseSeconds });
     closing.push(() => dispatch.close());
+    const forgetting = everyHour(clock, () =>
+      dispatch
+        .forgetClasses()
+        .catch((error: unknown) => log('error', 'dispatch.classes_not_forgotten', { error })),
+    );
+    closing.push(async () => await forgetting.close());
     const onReleased = (): void => {
       dispatch.lookAgain().catch((error: unknown) => log('error', 'dispatch.look_failed', { error }));
     };

@@ -46,6 +46,8 @@ export interface Dispatch {
   /** Known without asking the store? Then a submission and its dispatch fit in one transaction. */
   classOfOrder(order: Order): number | undefined;
   addWork(classId: number): void;
+  /** Forgets classes that nobody has submitted for lately, and that no job needs any more. */
+  forgetClasses(): Promise<void>;
   /** Work may have come back, or queues and agents have been set anew; which, the store knows. */
   lookAgain(): Promise<void>;
   /** Hands out what can be handed out. Call it in the turn in which something changed. */

@@ -450,6 +450,8 @@ export interface RetentionStore {
   /** Those that no job names. Their bytes are the caller's. */
   removeFiles(asked: UnusedAsked, by: By): Promise<RemovedFiles>;
   forgetOrders(asked: ForgetAsked, by: By): Promise<{ readonly isMore: boolean }>;
+  /** @returns those that are gone: no job needs them any more. Whoever submits must not use one of these meanwhile. */
+  forgetClasses(ids: readonly number[]): Promise<readonly number[]>;
 }
 
 // ── leases ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -102,6 +102,31 @@ test('of many kinds of work a claim asks for 64 at most, and every kind has its 
   assert.equal(new Set(asked.flat()).size, 150);
 });
 
+test('a kind of work that is gone is forgotten, and whoever submits such work meanwhile gets a new one', async (t) => {
+  const { store, dispatch, seats, submit, taken, settled, wait } = await open(t, 1);
+  const [gone, waiting, young] = [1, 2, 3].map((memoryBytes) => order({ memoryBytes }));
+  assert.ok(gone && waiting && young);
+  const before = await dispatch.classOf(gone);
+  const kept = await dispatch.classOf(waiting);
+  await submit(1, { class: kept });
+  wait(600_000);
+  const used = await dispatch.classOf(young);
+  const forgotten = dispatch.forgetClasses();
+  assert.equal(dispatch.classOfOrder(gone), undefined);
+  const after = await dispatch.classOf(gone);
+  await forgotten;
+  assert.notEqual(after, before);
+  assert.deepEqual(
+    (await store.jobs.listClasses()).map(({ id }) => id),
+    [kept, used, after],
+  );
+  await submit(2, { class: after });
+  seats[0]?.giveCredits(4);
+  dispatch.serve();
+  await settled();
+  assert.deepEqual([...taken], [[0, 2]]);
+});
+
 test('a job waits for the limit of its queue, or because agents are busy, and which is said', async (t) => {
   const { store, dispatch, seats, submit, settled } = await open(t, 1);
   const large = await dispatch.classOf(order(LARGE));
@@ -148,10 +173,11 @@ async function open(t: TestContext, agents: number) {
     by: BY,
   });
   // What is due after a time comes when the test says so.
+  let monotonic = 1;
   let due: { milliseconds: number; act: () => void }[] = [];
   const clock = {
     now: () => 1,
-    monotonic: () => 1,
+    monotonic: () => monotonic,
     after: (milliseconds: number, act: () => void) => {
       due.push({ milliseconds, act });
       return () => undefined;
@@ -218,6 +244,9 @@ async function open(t: TestContext, agents: number) {
     settled: async () => {
       do await nextTurn();
       while (underWay > 0);
+    },
+    wait: (milliseconds: number) => {
+      monotonic += milliseconds;
     },
     /** A moment, and not yet a look. */
     pass: () => {

@@ -34,6 +34,9 @@ const WAVE = 16;
 const MOST_PER_CLAIM = 500;
 /** Each costs a claim a question to the store. */
 const MOST_CLASSES = 64;
+/** Between what asks for a class and its submission there is less time. */
+const FORGET_MS = 600_000;
+const MOST_FORGOTTEN = 500;
 const MOST_EXCLUDED = 1_000;
 /** Tasks that end within this time need not be called back. */
 const STARVING_MS = 30;
@@ -49,6 +52,10 @@ export async function openDispatch(parts: {
   const { store, clock, log, leaseSeconds } = parts;
   const classes = new Map<number, RequirementClass>();
   const ids = new Map<string, number>();
+  /** When a submission asked for a class last. */
+  const usedAt = new Map<number, number>();
+  /** Until the store has answered, nobody may submit for these. */
+  let forgetting: { readonly ids: ReadonlySet<number>; readonly done: Promise<void> } | null = null;
   /** Classes that may have work, and when that was last said. */
   const hot = new Map<number, number>();
   /** In which claim a class was asked for last, once there are too many for one. */
@@ -79,12 +86,22 @@ export async function openDispatch(parts: {
     const asked = parseClass(text);
     classes.set(id, asked);
     ids.set(text, id);
+    usedAt.set(id, clock.monotonic());
     for (const place of places) if (place.facts && isEligible(asked, place.facts)) place.eligible.add(id);
   };
   for (const { id, class: text } of await store.jobs.listClasses()) addClass(id, text);
   await readSettings();
 
-  const addWork = (id: number): void => void hot.set(id, (said += 1));
+  /** A class that is known to others only is found by the next look. */
+  const addWork = (id: number): void => {
+    if (classes.has(id)) hot.set(id, (said += 1));
+  };
+  const knownId = (text: string): number | undefined => {
+    const id = ids.get(text);
+    if (id === undefined || forgetting?.ids.has(id)) return undefined;
+    usedAt.set(id, clock.monotonic());
+    return id;
+  };
   const queueOf = (id: number): QueueRecord | undefined => queues.get(classes.get(id)?.queue ?? '');
   const hasRoom = (place: Place, id: number): boolean => place.capacity?.hasRoom(needsOf(id)) ?? true;
   const mayAsk = (place: Place, id: number): boolean =>
@@ -282,6 +299,33 @@ export async function openDispatch(parts: {
     return Math.min(...passed.values());
   };
 
+  const forgetClasses = async (): Promise<void> => {
+    while (forgetting) await forgetting.done;
+    const since = clock.monotonic() - FORGET_MS;
+    const isHeld = (id: number): boolean => places.some((place) => place.holding.has(id));
+    const isOld = (id: number): boolean => !hot.has(id) && (usedAt.get(id) ?? 0) <= since && !isHeld(id);
+    const old = [...classes.keys()].filter(isOld);
+    for (let at = 0; at < old.length && !isClosed; at += MOST_FORGOTTEN) {
+      const some = old.slice(at, at + MOST_FORGOTTEN).filter(isOld);
+      const asked = store.retention.forgetClasses(some).then(forgetThese);
+      const over = (): void => void (forgetting = null);
+      forgetting = { ids: new Set(some), done: asked.then(over, over) };
+      await forgetting.done;
+      await asked;
+    }
+  };
+  const forgetThese = (gone: readonly number[]): void => {
+    const those = new Set(gone);
+    for (const [text, id] of ids) if (those.has(id)) ids.delete(text);
+    for (const id of gone) {
+      for (const known of [classes, usedAt, hot, askedIn, limited]) known.delete(id);
+      for (const place of places) {
+        place.eligible.delete(id);
+        place.passed.delete(id);
+      }
+    }
+  };
+
   /** Behind everything that is told: orders whose time comes, and whatever was not told. */
   const keepLooking = (): void => {
     if (isClosed) return;
@@ -294,16 +338,21 @@ export async function openDispatch(parts: {
   keepLooking();
 
   return {
-    classOfOrder: (order) => ids.get(classText(order)),
+    classOfOrder: (order) => knownId(classText(order)),
     async classOf(order) {
       const text = classText(order);
-      const known = ids.get(text);
-      if (known !== undefined) return known;
+      for (;;) {
+        const known = knownId(text);
+        if (known !== undefined) return known;
+        if (!forgetting) break;
+        await forgetting.done;
+      }
       const id = await store.jobs.classId(text);
       if (!classes.has(id)) addClass(id, text);
       return id;
     },
     addWork,
+    forgetClasses,
     lookAgain,
     serve,
 

@@ -33,6 +33,28 @@ export function testRetention(make: MakeDatabase): void {
   );
 
   test(
+    'a requirement class is forgotten when nothing of it can be leased any more, and its number is not given again',
+    withStore(make, async (store) => {
+      const kinds = ['unused', 'ended', 'waits', 'held', 'later', 'leased'];
+      const ids = new Map<string, number>();
+      for (const kind of kinds) ids.set(kind, await store.jobs.classId(`{"kind":"${kind}"}`));
+      const of = (kind: string) => ids.get(kind) ?? 0;
+      await store.jobs.submit(newJob('ended', { class: of('ended') }), at(1000));
+      await store.leases.cancel({ job: id('ended'), indexes: null, how: 'kill', by: at(1000) });
+      await store.jobs.submit(newJob('waits', { class: of('waits') }), at(1000));
+      await store.jobs.submit(newJob('held', { class: of('held'), isHeld: true }), at(1000));
+      await store.jobs.submit(newJob('later', { class: of('later'), notBefore: 9000 }), at(1000));
+      await store.jobs.submit(newJob('leased', { class: of('leased') }), at(1000));
+      assert.equal((await claim(store, 'one', 1, 1000, [of('leased')])).length, 1);
+      const gone = await store.retention.forgetClasses([...ids.values()]);
+      assert.deepEqual(new Set(gone), new Set([of('unused'), of('ended')]));
+      assert.deepEqual(await store.retention.forgetClasses([of('unused')]), []);
+      const again = await store.jobs.classId('{"kind":"unused"}');
+      assert.ok(again > Math.max(...ids.values()));
+    }),
+  );
+
+  test(
     'an age that somebody names counts for every queue',
     withStore(make, async (store) => {
       await store.queues.setQueue(queue('long', 1_000_000), at(1));

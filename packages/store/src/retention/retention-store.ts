@@ -4,6 +4,7 @@ import type { RetentionStore } from '../store.ts';
 import type { Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { countDue } from './count-due.ts';
+import { forgetClasses } from './forget-classes.ts';
 import { forgetOrders } from './forget-orders.ts';
 import { listUnused, removeFiles } from './remove-files.ts';
 import { removeJobs } from './remove-jobs.ts';
@@ -25,6 +26,7 @@ export function retentionStore(
       return marks.rows.length > 0;
     },
     removeFiles: (asked, by) => write((writing) => removeFiles(writing, asked, by)),
+    forgetClasses: (ids) => write((writing) => forgetClasses(writing, ids)),
     forgetOrders: (asked, by) => write((writing) => forgetOrders(writing, asked, by)),
   };
 }

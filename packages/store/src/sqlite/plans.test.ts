@@ -45,6 +45,7 @@ test('no statement of a claim, a cancel, an expiry, a queue or a list by state w
     await store.leases.expire(at(100));
     await store.queues.countTasks('default', [CLASS]);
     await store.jobs.classesWithWork(100);
+    await store.retention.forgetClasses([CLASS]);
     await store.jobs.listTasks(id('job'), { after: null, limit: 1, states: ['failed'] });
     for (const by of [{ queue: 'default' }, { project: 'default' }, { person: id('person') }])
       await store.jobs.listJobs({ after: null, limit: 10, states: ['failed'], ...by });
