@@ -12,10 +12,11 @@ import { type ControlPlane, measureControlPlane } from './control-plane/measure-
 import { type ProcesslessAgent, startProcesslessAgent } from './control-plane/start-processless-agent.ts';
 import { BALLAST, copyCheckout } from './copy-checkout.ts';
 import { type Depth, measureDepth, type Waters } from './depth/measure-depth.ts';
-import { MIB, measureFiles, PEER, type Size } from './files/measure-files.ts';
+import { measureFiles, type Size } from './files/measure-files.ts';
 import { measureFilesMemory } from './files/measure-memory.ts';
 import type { Files } from './files/show-files.ts';
 import { startNginx } from './files/start-nginx.ts';
+import { MIB, PEER } from './files/words.ts';
 import { compileLimits, type Limits } from './limits/limits.ts';
 import { measureLatency } from './measure-latency.ts';
 import { measureStart } from './measure-start.ts';

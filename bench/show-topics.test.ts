@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { showControlPlane } from './control-plane/show-control-plane.ts';
 import { showDepth } from './depth/show-depth.ts';
-import { MIB, PEER, WRIT } from './files/measure-files.ts';
 import { showFiles } from './files/show-files.ts';
+import { MIB, PEER, WRIT } from './files/words.ts';
 import { showSafety } from './safety/show-safety.ts';
 
 test('without processes: what is left of the server is its time less the signature of the same round', () => {

@@ -10,6 +10,7 @@ import { runProgram } from '../run-program.ts';
 import { type Contestant, runRounds } from '../run-rounds.ts';
 import { changeFiles, makeFiles } from './make-files.ts';
 import type { Nginx } from './start-nginx.ts';
+import { MIB, PEER, WRIT } from './words.ts';
 
 export interface FilesRound {
   readonly upMibPerSecond: number;
@@ -29,10 +30,6 @@ export interface Size {
   readonly bytes: number;
   readonly rounds: number;
 }
-
-export const MIB = 2 ** 20;
-export const WRIT = 'writ';
-export const PEER = 'curl, nginx, sha256sum';
 
 const never = new AbortController().signal;
 const wait = (milliseconds: number): Promise<void> => sleep(milliseconds);

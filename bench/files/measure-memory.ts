@@ -11,7 +11,7 @@ import { newId, setRef, signOrder } from '@writ/trust';
 import { type Cluster, isProgram } from '@writ/testkit';
 import { awaitJobs, type Submitter } from '../run-jobs.ts';
 import { makeFiles } from './make-files.ts';
-import { MIB } from './measure-files.ts';
+import { MIB } from './words.ts';
 
 /** The most that a program had in memory while files of each size passed. */
 export interface Held {

@@ -1,6 +1,7 @@
 import { cell, table } from '../markdown.ts';
-import { type FilesOfSize, type FilesRound, MIB, PEER, WRIT } from './measure-files.ts';
+import type { FilesOfSize, FilesRound } from './measure-files.ts';
 import type { FilesMemory } from './measure-memory.ts';
+import { MIB, PEER, WRIT } from './words.ts';
 
 export interface Files {
   readonly sizes: readonly FilesOfSize[];
