@@ -2,6 +2,7 @@ import {
   BOUNDS,
   type Counter,
   DEFAULTS,
+  faultOfInputs,
   type Inputs,
   type Order,
   orderCheck,
@@ -178,7 +179,9 @@ function refuseWhatAgentsRefuse(order: Order, wish: OrderWish): void {
   if (order.notAfter - order.issued > BOUNDS.orderSeconds * 1000) {
     throw invalid('/notAfter', 'an order may be startable for 31 days at most');
   }
-  for (const [at, { variables = [] }] of variantsOf(wish).entries()) {
+  for (const [at, { variables = [], inputs }] of variantsOf(wish).entries()) {
+    const fault = inputs && faultOfInputs(inputs);
+    if (fault !== undefined) throw invalid(`/runs/variants/${at}/command/inputs`, fault);
     const names = variables.map(({ name }) => name);
     const pointer = `/runs/variants/${at}/command/variables`;
     const twice = names.find((name, n) => names.indexOf(name) !== n);

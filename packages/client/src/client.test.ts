@@ -48,6 +48,8 @@ describe('an order', () => {
       },
       { argv: ['true'], variables: [{ name: 'WRIT_JOB', value: 'x' }] },
       { argv: ['true'], outputs: ['../x'] },
+      { argv: ['true'], inputs: { is: 'manifest', digest, size: 1000, files: 1025, bytes: 0 } },
+      { argv: ['true'], inputs: { is: 'manifest', digest, size: 655_361, files: 300, bytes: 0 } },
       { argv: ['a\0b'] },
       { argv: ['x'.repeat(100_000), 'x'.repeat(100_000), 'x'.repeat(100_000)] },
     ] as const;

@@ -40,6 +40,10 @@ export const BOUNDS = {
   /** The longest time an order may be startable (R-F6: what an agent must remember). */
   orderSeconds: 31 * DAY,
   inlineInputs: 256,
+  /** Each is a mount of its own, and each takes longer than the one before; a sandbox takes 3,000 of anything at most. */
+  inputFiles: 1024,
+  /** With the rest of an order it is a line that a launcher reads. */
+  inputListBytes: 640 * KIB,
   arraySize: 1_000_000,
   inlineLogBytes: 32 * KIB,
   /** Tasks that an agent may ask for beyond those that it holds: 512 slots, each with eight tasks before it. */

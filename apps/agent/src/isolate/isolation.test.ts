@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmdirSync, statSync } from 'node:fs';
 import process from 'node:process';
+import { BOUNDS } from '@writ/contract';
 import { after, before, describe, test } from 'node:test';
 import { isRoot, openTestIsolation, processesOf, until, usualLimits } from './testing/open-test-isolation.ts';
 import type { TestIsolation } from './testing/open-test-isolation.ts';
@@ -370,6 +371,21 @@ const u=dgram.createSocket('udp4'); u.on('error',(e)=>tell('udp',e.code)); u.sen
       assert.equal((await beside.ended).reason, 'cancelled');
       beside.release();
       assert.equal((await it.run(['/bin/true'])).end.code, 0, 'its set of files is free again');
+    });
+
+    test('runs with as many inputs as an order may have', async () => {
+      if (kind === 'strict') return;
+      const digestHex = it.putBlob('x');
+      const inputs = Array.from({ length: BOUNDS.inputFiles }, (_, n) => ({
+        path: `in/${n}`,
+        digestHex,
+        executable: false,
+      }));
+      const { out, err } = await it.run(['/bin/sh', '-c', 'set -- in/*; echo $#'], {
+        inputs,
+        limits: { ...usualLimits, wallMs: 300_000 },
+      });
+      assert.equal(out, `${BOUNDS.inputFiles}\n`, err);
     });
 
     test('says how much was written, and that it runs once it has run for a moment', async () => {

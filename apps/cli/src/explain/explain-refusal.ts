@@ -275,8 +275,8 @@ export const REFUSALS: Record<RefusalCode, Explanation> = {
   },
   'input.malformed': {
     what: 'The list of inputs cannot be used.',
-    why: 'Paths are doubled or below one another.',
-    next: 'Name the inputs anew with --in.',
+    why: 'Paths are doubled or below one another, or there are too many.',
+    next: 'Name the inputs anew with --in; pack many small ones into an archive.',
   },
   'secret.unavailable': {
     what: 'The agent did not get a secret.',

@@ -45,6 +45,15 @@ export const Inputs = Type.Union([
 ]);
 /** The files of a job, by path, digest and size: a list, or a file that holds the list. */
 export type Inputs = Static<typeof Inputs>;
+/** Why a job cannot have them, or nothing. What a manifest lists is not known before it is read. */
+export function faultOfInputs(inputs: Inputs): string | undefined {
+  if (inputs.is === 'list') return undefined;
+  if (inputs.files > BOUNDS.inputFiles)
+    return `a job has ${BOUNDS.inputFiles} input files at most, this one ${inputs.files}: pack them into an archive`;
+  if (inputs.size > BOUNDS.inputListBytes)
+    return `the list of input files has ${BOUNDS.inputListBytes} bytes at most, this one ${inputs.size}: pack them into an archive`;
+  return undefined;
+}
 export const InputManifest = Type.Array(InputFile, { maxItems: 1_000_000 });
 export const inputManifestCheck = check(InputManifest);
 

@@ -1,4 +1,4 @@
-import { BOUNDS, DEFAULTS, taskCount } from '@writ/contract';
+import { BOUNDS, DEFAULTS, faultOfInputs, taskCount } from '@writ/contract';
 import type { Counter, Grants, Order, Profile, SetRef, Variant } from '@writ/contract';
 import { heldSetAt } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
@@ -259,6 +259,8 @@ export function checkSound({ order }: OpenedOrder): void {
       if (new Set(names).size !== names.length) throw refuse('order.malformed', 'a variable is set twice');
       if (command.secrets.length > 0)
         throw refuse('secret.unavailable', 'secrets are not delivered by this version');
+      const fault = faultOfInputs(command.inputs);
+      if (fault !== undefined) throw refuse('input.malformed', fault);
       if (command.inputs.is === 'list') checkInputPaths(command.inputs.files.map((file) => file.path));
     }
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isAboutTheAgent, PAYLOAD_TYPES } from '@writ/contract';
+import { BOUNDS, isAboutTheAgent, PAYLOAD_TYPES } from '@writ/contract';
 import type { Order, SignerSet } from '@writ/contract';
 import { seal } from '../envelope/seal.ts';
 import { judgeInvite, makeInvite } from '../admission/invite.ts';
@@ -504,6 +504,11 @@ test('orders that the shape lets pass and sense does not are refused', () => {
   checkSound(open(withFiles('a', 'ab', 'b/c', 'b/d')));
   assert.throws(() => checkSound(open(withFiles('a', 'a'))), code('input.malformed'));
   assert.throws(() => checkSound(open(withFiles('a/b', 'a'))), code('input.malformed'));
+  const withMany = (files: number, size: number): Partial<Order> =>
+    withCommand({ inputs: { is: 'manifest', digest, size, files, bytes: 0 } });
+  checkSound(open(withMany(BOUNDS.inputFiles, BOUNDS.inputListBytes)));
+  assert.throws(() => checkSound(open(withMany(BOUNDS.inputFiles + 1, 1000))), code('input.malformed'));
+  assert.throws(() => checkSound(open(withMany(300, BOUNDS.inputListBytes + 1))), code('input.malformed'));
   assert.throws(() => checkSound(open({ array: { is: 'range', from: 5, to: 4 } })), code('order.malformed'));
   assert.throws(() => checkSound(open({ notAfter: NOW })), code('order.malformed'));
   assert.throws(() => checkSound(open({ runAs: 'builder' })), code('order.malformed'));
