@@ -44,7 +44,7 @@ export interface CampaignResult extends Verdict {
 }
 
 /** Longer than a server needs to be back on a busy machine, or nothing would ever come to its end. */
-const LEASE_SECONDS = 5;
+const LEASE_SECONDS = 10;
 const SLOTS = 3;
 const AGENTS = [
   { name: 'campaign-1', slots: SLOTS, profiles: ['bare'] },
