@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
@@ -512,6 +513,50 @@ describe('the API of people', { timeout: 120_000 }, () => {
     });
     assert.equal(later.bytes.toString().includes('"is":"task"'), false);
     await agent.close();
+  });
+
+  test('long receipts are sent one after the other in the events of a job, and are never one text together', async () => {
+    const agent = await makeAgent(server, 'longwinded');
+    await agent.connect({ credits: 8 });
+    await agent.next('welcome');
+    const { order } = await submit({ array: { is: 'range', from: 0, to: 7 } });
+    const bytes = Buffer.from('an output');
+    const headers = chunkHeaders(bytes, 0, bytes.length);
+    await server.call('PATCH', `/api/v1/uploads/${digestOf(bytes)}`, { bytes, headers });
+    const file = { mode: 'file', digest: digestOf(bytes), size: bytes.length } as const;
+    const outputs = Array.from({ length: 1_000 }, (_, n) => ({ path: `${'x'.repeat(150)}-${n}`, ...file }));
+    const lengths: number[] = [];
+    for (let n = 0; n < 8; n += 1) {
+      const envelope = agent.receipt(await agent.lease(), { outputs });
+      lengths.push(JSON.stringify(envelope).length);
+      agent.send({ is: 'receipts', receipts: [{ envelope, stdout: null, stderr: null }] });
+      assert.deepEqual((await agent.next('accepted')).refused, []);
+    }
+    await agent.close();
+    const longest = Math.max(...lengths);
+    assert.ok(longest > 200_000, `${longest}`);
+
+    // As it travels: over HTTP/1.1 each text that is written is a chunk, which says how long it is.
+    const socket = connectSocket(server.running.addresses.socket);
+    socket.write(
+      `GET /api/v1/jobs/${order.job}/events?receipts=1 HTTP/1.1\r\nhost: writ\r\nconnection: close\r\n\r\n`,
+    );
+    const read: Buffer[] = [];
+    for await (const chunk of socket) read.push(chunk as Buffer);
+    const answer = Buffer.concat(read);
+    const written: number[] = [];
+    for (let at = answer.indexOf('\r\n\r\n') + 4; at < answer.length;) {
+      const end = answer.indexOf('\r\n', at);
+      const length = Number.parseInt(answer.toString('latin1', at, end), 16);
+      assert.ok(Number.isSafeInteger(length));
+      written.push(length);
+      at = end + 2 + length + 2;
+    }
+    assert.ok(
+      written.reduce((sum, length) => sum + length, 0) > 8 * Math.min(...lengths),
+      'all of them came',
+    );
+    assert.ok(Math.max(...written) < longest + 100_000, `${written.join(' ')} of ${longest}`);
   });
 
   test('a log is followed while it grows, to the last byte of its attempt', async () => {

@@ -8,6 +8,8 @@ import { sendGrowing } from './send-growing.ts';
 
 const KEEP_ALIVE_MS = 15_000;
 const MOST_AT_ONCE = 500;
+/** Events are sent together up to here; what comes after them is read when these are on their way. */
+const PIECE = 64 * 1024;
 
 /** Server-sent events of a job: each change of a task, then the job itself, until it has ended. */
 export function addJobEvents(app: FastifyInstance, parts: PeopleParts): void {
@@ -55,9 +57,13 @@ async function* follow(
         for (const task of tasks) {
           at = task.change;
           text += eventText(at, { is: 'task', task: await taskView(parts, order, task, nameOf) });
-          if (!withReceipts || task.receipt === null) continue;
-          const receipt = await store.jobs.readReceipt(id, task.index, task.receipt);
-          if (receipt) text += eventText(at, { is: 'receipt', receipt: receiptView(receipt) });
+          if (withReceipts && task.receipt !== null) {
+            const receipt = await store.jobs.readReceipt(id, task.index, task.receipt);
+            if (receipt) text += eventText(at, { is: 'receipt', receipt: receiptView(receipt) });
+          }
+          if (text.length < PIECE) continue;
+          yield text;
+          text = '';
         }
         if (text !== '') yield text;
         if (tasks.length < MOST_AT_ONCE) break;
