@@ -58,11 +58,17 @@ export async function keepCertificates(
   let kept = Promise.resolve();
 
   const authority = async (): Promise<Authority> => {
-    opening ??= openAuthority(paths, clock, randomBytes).then(async (opened) => {
+    const mine = (opening ??= openAuthority(paths, clock, randomBytes).then(async (opened) => {
       await opened.kept;
       return opened.authority;
-    });
-    return await opening;
+    }));
+    try {
+      return await mine;
+    } catch (error) {
+      // Whoever asks next tries again: files may be back, a disk may have room.
+      if (opening === mine) opening = null;
+      throw error;
+    }
   };
   const store = async (next: Stored): Promise<void> => {
     await writeFile(`${file}.new`, JSON.stringify(next), { mode: 0o600 });
