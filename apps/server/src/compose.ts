@@ -17,7 +17,7 @@ import { statePaths } from './state-paths.ts';
 import { openDispatch } from './dispatch/open-dispatch.ts';
 import { openEnrolment } from './enrol/serve-enrolment.ts';
 import { keepFiles, removeOldUploads } from './files/keep-files.ts';
-import { keepLease } from './lease/kept-lease.ts';
+import { keepLease } from './config/kept-lease.ts';
 import { keepLeases } from './lease/keep-leases.ts';
 import { openLinkApp } from './link/link-app.ts';
 import { takeReceiptsWith } from './link/take-receipts.ts';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { isLease } from '../lease/kept-lease.ts';
+import { isLease } from './kept-lease.ts';
 import type { ServerOptions } from '../running-server.ts';
 import { StartError } from '../server-error.ts';
 
