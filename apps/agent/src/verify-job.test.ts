@@ -212,6 +212,11 @@ const CASES: readonly (readonly [step: number, code: RefusalCode, spoil: (scene:
     },
   ],
   [2, 'order.malformed', (scene) => resign(scene, { runAs: 'root' })],
+  [
+    2,
+    'order.malformed',
+    (scene) => resign(scene, { outputs: { patterns: ['+(+(a)|a)b'], required: false } }),
+  ],
   [6, 'grant.definition', (scene) => grant(scene, { raw: false })],
   [6, 'grant.custody', (scene) => key(scene, { custody: 'server' })],
   [7, 'order.purged', (scene) => judge(scene, { purgedUpTo: scene.order.notAfter })],

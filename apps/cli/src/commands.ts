@@ -5,7 +5,7 @@ const JOB_OPTIONS = [
   ['--in <path>', 'input file, folder or pattern below the current folder (repeatable)'],
   [
     '--out <pattern>',
-    "which files to bring back, below the job's folder, as path.matchesGlob has it (repeatable)",
+    "which files to bring back, below the job's folder: *, ?, [a-z], {a,b}, ** over folders (repeatable)",
   ],
   ['--out-required', 'fail the job when a pattern of --out matches nothing'],
   ['--label <name[=value]>', 'only agents admitted with this label (repeatable)'],

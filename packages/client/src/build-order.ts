@@ -7,6 +7,7 @@ import {
   type Order,
   orderCheck,
   type SetRef,
+  readOutputPatterns,
   taskCount,
   type Variant,
 } from '@writ/contract';
@@ -36,7 +37,7 @@ export interface OrderWish {
   readonly variables?: readonly { readonly name: string; readonly value: string }[] | undefined;
   /** Files by path, digest and size: `collectInputs` of `@writ/client/node` makes them. None. */
   readonly inputs?: Inputs | undefined;
-  /** Patterns of files to bring back, as `path.matchesGlob` has them. None. */
+  /** Patterns of files to bring back: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}`, and `**` over folders. None. */
   readonly outputs?: readonly string[] | undefined;
   /** Fail the job when an output pattern matches nothing. */
   readonly outputsRequired?: boolean | undefined;
@@ -179,6 +180,8 @@ function refuseWhatAgentsRefuse(order: Order, wish: OrderWish): void {
   if (order.notAfter - order.issued > BOUNDS.orderSeconds * 1000) {
     throw invalid('/notAfter', 'an order may be startable for 31 days at most');
   }
+  const patterns = readOutputPatterns(order.outputs.patterns);
+  if ('fault' in patterns) throw invalid('/outputs/patterns', patterns.fault);
   for (const [at, { variables = [], inputs }] of variantsOf(wish).entries()) {
     const fault = inputs && faultOfInputs(inputs);
     if (fault !== undefined) throw invalid(`/runs/variants/${at}/command/inputs`, fault);

@@ -48,6 +48,7 @@ describe('an order', () => {
       },
       { argv: ['true'], variables: [{ name: 'WRIT_JOB', value: 'x' }] },
       { argv: ['true'], outputs: ['../x'] },
+      { argv: ['true'], outputs: ['+(+(a)|a)b'] },
       { argv: ['true'], inputs: { is: 'manifest', digest, size: 1000, files: 1025, bytes: 0 } },
       { argv: ['true'], inputs: { is: 'manifest', digest, size: 655_361, files: 300, bytes: 0 } },
       { argv: ['a\0b'] },

@@ -7,6 +7,7 @@ export * from './base64.ts';
 export * from './defaults.ts';
 export * from './job/end-reasons.ts';
 export * from './job/job-state.ts';
+export * from './job/output-patterns.ts';
 export * from './job/refusal-codes.ts';
 export * from './link/enrol.ts';
 export * from './link/messages.ts';

@@ -55,7 +55,7 @@ export interface SlotInput {
 }
 
 export interface SlotOutputs {
-  /** Globs as `path.matchesGlob` reads them, against paths below the job's folder. */
+  /** As `readOutputPatterns` reads them, against paths below the job's folder. */
   readonly patterns: readonly string[];
   readonly maxBytes: number;
 }
@@ -152,6 +152,7 @@ export type IsolateErrorCode =
   | 'isolate.closed'
   | 'isolate.protocol'
   | 'outputs.path'
+  | 'outputs.pattern'
   | 'outputs.kind'
   | 'outputs.duplicate'
   | 'outputs.too_many'

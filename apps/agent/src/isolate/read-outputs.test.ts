@@ -100,7 +100,7 @@ function tarOf(...members: readonly Member[]): Buffer {
 const pax = (record: string): Member => ({
   name: 'pax',
   type: 'x',
-  content: `${Buffer.byteLength(record) + 4} ${record}\n`,
+  content: `${Buffer.byteLength(record) + (Buffer.byteLength(record) > 990 ? 6 : 4)} ${record}\n`,
 });
 
 const hostile: ReadonlyArray<readonly [what: string, tar: Buffer, code: string]> = [
@@ -210,6 +210,15 @@ test('what is wrong with a name is said in ASCII', async () => {
   const tar = tarOf(pax('path=e\u0301'), { name: 'x', content: 'x' });
   await assert.rejects(read(tar), /"e\\u0301"/);
   assert.deepEqual(await read(tar, { patterns: ['r/*'] }), [], 'nobody asks what the others are called');
+});
+
+test('no pattern and no name keep the agent from its other work', { timeout: 120_000 }, async () => {
+  const tar = tarOf({ name: 'a'.repeat(28), content: 'x' });
+  await assert.rejects(read(tar, { patterns: ['+(+(a)|a)b'] }), { code: 'outputs.pattern' });
+  assert.deepEqual(await read(tar, { patterns: ['*a*a*a*a*a*a*a*a*a*a*b', '**/{*a,a*}{*a,a*}b'] }), []);
+  const long = `path=${'a'.repeat(4000)}`;
+  const many = tarOf(...Array.from({ length: 40 }, () => [pax(long), { name: 'x' }]).flat());
+  await assert.rejects(read(many, { patterns: [`*${'a'.repeat(2000)}b`] }), { code: 'outputs.too_many' });
 });
 
 test('what no pattern wants is skipped, whatever it is; inputs are no outputs', async () => {

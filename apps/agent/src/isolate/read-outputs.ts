@@ -1,6 +1,5 @@
 import { constants, open } from 'node:fs/promises';
-import { matchesGlob } from 'node:path';
-import { BOUNDS, writePayload } from '@writ/contract';
+import { BOUNDS, readOutputPatterns, writePayload } from '@writ/contract';
 import { extract } from 'tar-stream';
 import type { Extract } from 'tar-stream';
 import { asciiText } from '../signable-text.ts';
@@ -48,6 +47,9 @@ export async function* readOutputs(
 }
 
 async function* readEntries(entries: Extract, rules: OutputRules): AsyncGenerator<OutputFile, void, void> {
+  const patterns = readOutputPatterns(rules.patterns);
+  if ('fault' in patterns)
+    throw new IsolateError('outputs.pattern', `No output is taken: ${patterns.fault}.`);
   const seen = new Set<string>();
   const folders = new Set<string>();
   let count = 0;
@@ -61,7 +63,12 @@ async function* readEntries(entries: Extract, rules: OutputRules): AsyncGenerato
         `The job left more than ${rules.maxFiles} files where its outputs are looked for.`,
       );
     const path = plainPath(entry.header.name);
-    const isWanted = !rules.inputs.has(path) && rules.patterns.some((pattern) => matchesGlob(path, pattern));
+    const isWanted = !rules.inputs.has(path) && patterns.matches(path);
+    if (isWanted === undefined)
+      throw new IsolateError(
+        'outputs.too_many',
+        'To compare the names of the files with the patterns of the outputs takes too long.',
+      );
     if (!isWanted || type === 'directory') {
       entry.resume();
       continue;

@@ -1,4 +1,4 @@
-import { BOUNDS, DEFAULTS, faultOfInputs, taskCount } from '@writ/contract';
+import { BOUNDS, DEFAULTS, faultOfInputs, readOutputPatterns, taskCount } from '@writ/contract';
 import type { Counter, Grants, Order, Profile, SetRef, Variant } from '@writ/contract';
 import { heldSetAt } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
@@ -253,6 +253,10 @@ export function checkSound({ order }: OpenedOrder): void {
   if (count < 1 || count > BOUNDS.arraySize)
     throw refuse('order.malformed', `an array has 1 to ${BOUNDS.arraySize} tasks, this one ${count}`);
   if (order.notAfter <= order.issued) throw refuse('order.malformed', 'the order ends before it begins');
+  if (order.outputs.patterns.length > 0) {
+    const read = readOutputPatterns(order.outputs.patterns);
+    if ('fault' in read) throw refuse('order.malformed', read.fault);
+  }
   if (order.runs.is === 'command') {
     for (const { command } of order.runs.variants) {
       const names = command.variables.map((variable) => variable.name);

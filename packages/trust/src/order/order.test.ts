@@ -512,6 +512,11 @@ test('orders that the shape lets pass and sense does not are refused', () => {
   assert.throws(() => checkSound(open({ array: { is: 'range', from: 5, to: 4 } })), code('order.malformed'));
   assert.throws(() => checkSound(open({ notAfter: NOW })), code('order.malformed'));
   assert.throws(() => checkSound(open({ runAs: 'builder' })), code('order.malformed'));
+  checkSound(open({ outputs: { patterns: ['r/**', '*.{csv,json}'], required: false } }));
+  assert.throws(
+    () => checkSound(open({ outputs: { patterns: ['ok', '+(+(a)|a)b'], required: false } })),
+    code('order.malformed'),
+  );
   assert.throws(
     () => checkSound(open({ runs: { is: 'definition', digest, parameters: [] } })),
     code('definition.unavailable'),
