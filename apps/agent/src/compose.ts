@@ -383,7 +383,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     queue: (job) => (isLeaving ? leases.drop(job.task) : queue.add(job)),
     inHand: new Map(),
     stopLost: (task) => holding.stopHeld(task, 'lost', 'kill'),
-    isolate: (run) => isolation.start(run),
+    isolate: (run, mayStart) => isolation.start(run, mayStart),
     onRunning: (job) => {
       live.add(job);
       // It may have been withdrawn while the launcher took it.

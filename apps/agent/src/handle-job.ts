@@ -33,7 +33,8 @@ export interface Desk {
   readonly inHand: Map<string, Promise<void>>;
   /** Its lease is over: what runs under it is killed. */
   stopLost(task: HeldTask): void;
-  isolate(run: SlotRun): Promise<SlotStarted>;
+  /** Undefined: `mayStart` said no. */
+  isolate(run: SlotRun, mayStart: () => boolean): Promise<SlotStarted | undefined>;
   /** It runs; it has ended. */
   onRunning(job: LeasedJob): void;
   onEnded(job: LeasedJob, end: SlotEnd): void;
@@ -113,12 +114,19 @@ export async function handleJob(job: LeasedJob, slot: number, free: () => void, 
 
 async function runJob(job: LeasedJob, slot: number, free: () => void, desk: Desk): Promise<void> {
   const { task, verified } = job;
-  if (!isStillMine(job, desk)) return;
-  const refusal = mayStart(job, desk);
-  if (refusal) return refuseTask(task, verified, refusal, desk);
+  let refusal: Refusal | undefined;
+  let isLooking = false;
   let end: SlotEnd;
   try {
-    job.running = await desk.isolate(runOf(job, slot));
+    // The files of its slot may be in use for as long as a link is away: what held before need not hold after.
+    job.running = await desk.isolate(runOf(job, slot), () => {
+      if (!isStillMine(job, desk)) return false;
+      isLooking = true;
+      refusal = mayStart(job, desk);
+      isLooking = false;
+      return refusal === undefined;
+    });
+    if (!job.running) return refusal && refuseTask(task, verified, refusal, desk);
     job.startedAt = desk.monotonic();
     task.isRunning = true;
     // The lease may have ended while the launcher took it.
@@ -126,6 +134,7 @@ async function runJob(job: LeasedJob, slot: number, free: () => void, desk: Desk
     desk.onRunning(job);
     end = await job.running.ended;
   } catch (error) {
+    if (isLooking) throw error;
     task.isRunning = false;
     await desk.report.notRun(job, reasonOf(error));
     desk.leases.drop(task);

@@ -138,6 +138,8 @@ export interface Isolation {
   readonly cacheFolder: string;
   /** Resolves when the run is on its way to the launcher. */
   start(run: SlotRun): Promise<SlotStarted>;
+  /** Asks, when files are free and nothing is waited for any more. Undefined: it may not, and nothing was started. */
+  start(run: SlotRun, mayStart: () => boolean): Promise<SlotStarted | undefined>;
   /** Cancels the run that `started` stands for; a run that still waits ends `cancelled` without having started. */
   cancel(started: SlotStarted, how: 'terminate' | 'kill'): void;
   /** Resolves when the launcher is gone for whatever reason: then no job runs any more and the agent should end. */

@@ -81,7 +81,9 @@ class LauncherLine implements Isolation {
     });
   }
 
-  async start(run: SlotRun): Promise<SlotStarted> {
+  start(run: SlotRun): Promise<SlotStarted>;
+  start(run: SlotRun, mayStart: () => boolean): Promise<SlotStarted | undefined>;
+  async start(run: SlotRun, mayStart = (): boolean => true): Promise<SlotStarted | undefined> {
     const free = this.#freeSets[run.slot];
     if (free === undefined)
       throw new IsolateError(
@@ -91,7 +93,13 @@ class LauncherLine implements Isolation {
     const set = free.shift() ?? (await this.#waitForSet(run.slot));
     if (set === null || this.#isLost)
       throw new IsolateError('isolate.lost', 'The launcher is gone; nothing can be started.');
-    return this.#send(run, set);
+    let isAllowed = false;
+    try {
+      isAllowed = mayStart();
+    } finally {
+      if (!isAllowed) this.#giveSet(run.slot, set);
+    }
+    return isAllowed ? this.#send(run, set) : undefined;
   }
 
   cancel(started: SlotStarted, how: 'terminate' | 'kill'): void {
