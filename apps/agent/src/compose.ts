@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { BOUNDS, LINK_VERSION, orderCheck, PAYLOAD_TYPES } from '@writ/contract';
 import type { Envelope, LeasedTask } from '@writ/contract';
 import { holdFolder } from '@writ/store/hold-folder';
@@ -297,6 +297,8 @@ export async function compose(given: Given): Promise<RunningAgent> {
     folder: isolation.cacheFolder,
     mostBytes: machineFile.cacheBytes,
     now,
+    // Tasks of one order share their list.
+    needed: () => Array.from(new Set([...queue.jobs, ...live.notBegun].map((job) => job.inputs))).flat(),
     fetch: (digest) => asking.fetchFile(digest),
   });
 
@@ -462,6 +464,8 @@ export async function compose(given: Given): Promise<RunningAgent> {
 
   /** Everything that goes on at the same time, until told to stop or the launcher is gone. */
   async function run(): Promise<void> {
+    // What a kill left there belongs to attempts that are over.
+    await rm(places.outputs, { recursive: true, force: true });
     await mkdir(places.outputs, { recursive: true, mode: 0o700 });
     const gone = isolation.lost.then(() => {
       if (!stop.signal.aborted)

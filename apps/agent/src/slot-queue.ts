@@ -4,6 +4,8 @@ export interface SlotQueue<T> {
   /** Takes out what waits and fits. */
   remove(fits: (job: T) => boolean): T[];
   readonly waiting: number;
+  /** Those that no slot has taken, in order. */
+  readonly jobs: readonly T[];
 }
 
 export interface SlotRules<T> {
@@ -70,6 +72,9 @@ export function openSlotQueue<T>({ slots, depth, kind, reserve, run }: SlotRules
   return {
     get waiting() {
       return queue.length - head;
+    },
+    get jobs() {
+      return queue.slice(head);
     },
     add(job) {
       queue.push(job);

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -14,10 +23,12 @@ let count = 0;
 let asked: string[] = [];
 let served = new Map<string, Buffer>();
 let now = 0;
+let needed: InputFile[] = [];
 
 beforeEach(() => {
   folder = join(base, String((count += 1)));
   asked = [];
+  needed = [];
   served = new Map();
   now = 1_800_000_000_000;
 });
@@ -28,6 +39,7 @@ const open = (mostBytes = 1_000_000) =>
     folder,
     mostBytes,
     now: () => now,
+    needed: () => needed,
     fetch: async (digest) => {
       asked.push(digest);
       const bytes = served.get(digest);
@@ -144,6 +156,32 @@ describe('the cache of inputs', () => {
     now += 2 * 3_600_000;
     await cache.bring(list(file('newest..')));
     assert.equal(existsSync(join(folder, hex(old.digest))), false);
+  });
+
+  it('leaves no copy of an executable behind that cannot be put in its place', async () => {
+    const cache = await open();
+    const program = file('a program', { mode: 'executable' });
+    const place = join(folder, `${hex(program.digest)}.x`);
+    mkdirSync(place);
+    await assert.rejects(cache.bring(list(program)), { code: 'EISDIR' });
+    assert.deepEqual(readdirSync(folder).toSorted(), [hex(program.digest), `${hex(program.digest)}.x`]);
+    rmSync(place, { recursive: true });
+    await cache.bring(list(program));
+    assert.equal(readFileSync(place, 'utf8'), 'a program');
+  });
+
+  it('drops nothing that is needed for a run that has waited for long', async () => {
+    const cache = await open(10);
+    const waiting = file('old data');
+    const program = { ...waiting, mode: 'executable' as const, path: 'b' };
+    await cache.bring(list(waiting, program));
+    now += 2 * 3_600_000;
+    needed = [program];
+    await cache.bring(list(file('newest..')));
+    assert.deepEqual(
+      [hex(waiting.digest), `${hex(waiting.digest)}.x`].map((name) => existsSync(join(folder, name))),
+      [false, true],
+    );
   });
 
   it('removes what an earlier process left half written', async () => {

@@ -13,6 +13,8 @@ export interface CachePlace {
   readonly fetch: (digest: string) => Promise<Readable>;
   readonly mostBytes: number;
   readonly now: () => number;
+  /** Inputs of runs that have not begun, however long they have waited. */
+  readonly needed: () => Iterable<InputFile>;
 }
 
 /** Inputs by digest: a blob is there whole and right, or not at all. One that is found changed is thrown away and fetched anew. */
@@ -22,11 +24,17 @@ export interface BlobCache {
 }
 
 const MODES = { file: 0o444, executable: 0o555 } as const;
-/** What was asked for so lately may be needed by a run that has not begun. */
+/** What was asked for so lately may be for a lease that is being judged. */
 const IN_USE = 3_600_000;
 const SHELF = /^[0-9a-f]{64}(\.x)?$/;
 
-export async function openBlobCache({ folder, fetch, mostBytes, now }: CachePlace): Promise<BlobCache> {
+export async function openBlobCache({
+  folder,
+  fetch,
+  mostBytes,
+  now,
+  needed,
+}: CachePlace): Promise<BlobCache> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const blobs = await readBlobs(folder);
   let bytes = [...blobs.values()].reduce((sum, blob) => sum + blob.size, 0);
@@ -54,8 +62,11 @@ export async function openBlobCache({ folder, fetch, mostBytes, now }: CachePlac
   const shelve = async (name: string, size: number): Promise<void> => {
     blobs.set(name, { size, used: now(), verified: await faceOf(join(folder, name)) });
     bytes += size;
+    if (bytes <= mostBytes) return;
+    const names = new Set(Array.from(needed(), (file) => nameOf(file.digest, file.mode)));
     for (const [old, blob] of [...blobs].toSorted(([, a], [, b]) => a.used - b.used)) {
       if (bytes <= mostBytes || blob.used > now() - IN_USE) return;
+      if (names.has(old)) continue;
       blobs.delete(old);
       bytes -= blob.size;
       await rm(join(folder, old), { force: true });
@@ -166,9 +177,14 @@ async function writeChecked(
 }
 
 async function copyExecutable(from: string, to: string, part: string): Promise<void> {
-  await copyFile(from, part);
-  await chmod(part, MODES.executable);
-  await rename(part, to);
+  try {
+    await copyFile(from, part);
+    await chmod(part, MODES.executable);
+    await rename(part, to);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
 }
 
 function readManifest(text: string, inputs: Extract<Inputs, { is: 'manifest' }>): InputFile[] {
