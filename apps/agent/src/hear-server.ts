@@ -17,7 +17,7 @@ export interface HearingParts {
   readonly leases: LeaseBook;
   readonly holding: TaskHolding;
   readonly credits: Credits;
-  readonly receipts: Pick<ReceiptChain, 'accepted'>;
+  readonly receipts: Pick<ReceiptChain, 'accepted' | 'pendingCount'>;
   readonly withdrawals: Withdrawals;
   readonly onLease: (message: Extract<FromServer, { is: 'lease' }>) => Promise<void>;
   readonly onSetNamed: (set: Extract<FromServer, { is: 'set' }>['set']) => Promise<void>;
@@ -26,6 +26,8 @@ export interface HearingParts {
 }
 
 const MOST_ORDERS = 10_000;
+/** Far more than an honest server leases: it keeps to the credits. */
+const MOST_IN_HAND = 20_000;
 
 /** What each word of the server sets going. None of it is believed: orders, sets and withdrawals carry their signatures. */
 export function hearServer(parts: HearingParts): (link: Link, message: FromServer) => void {
@@ -46,6 +48,12 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
         orders.set(message.digest, message.envelope);
         return;
       case 'lease':
+        // Each task ends with a receipt that is kept until it is accepted: who leases on and accepts nothing fills this disk.
+        if (leases.size + receipts.pendingCount >= MOST_IN_HAND)
+          throw new AgentError(
+            'link.closed',
+            `${leases.size} tasks are here, the server has not accepted ${receipts.pendingCount} receipts, and it leases more. A new link begins, on which they are sent again.`,
+          );
         credits.used(message.tasks.length);
         parts
           .onLease(message)
