@@ -318,7 +318,7 @@ describe('leases', { timeout: 120_000 }, () => {
     await full.next('welcome');
     const idle = await connected('idle-again', { slots: 2, megaflops: 1 });
     const { tasks } = await full.next('recall');
-    assert.deepEqual(tasks.map((task) => task.index).toSorted(), [1, 2]);
+    assert.deepEqual(new Set(tasks.map((task) => task.index)), new Set([1, 2]));
     full.send({ is: 'returned', tasks });
     assert.equal((await idle.lease()).job, order.job);
     await full.close();
