@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { LINK_ROUTES, PAYLOAD_TYPES } from '@writ/contract';
@@ -13,11 +13,12 @@ import { joinCluster } from './join/compose.ts';
 
 const random = (bytes: Uint8Array<ArrayBuffer>): unknown => crypto.getRandomValues(bytes);
 
-describe('an agent whose key of admission was declared compromised', () => {
+describe('an agent that starts, and whose key of admission is then declared compromised', () => {
   let cluster: PaperCluster;
   let server: HostileServer;
   let agent: RealAgent;
   const base = makeFolder();
+  const left = join(base, 'agent/outputs/a-job.0.1');
 
   before(async () => {
     chmodSync(base, 0o755);
@@ -34,6 +35,8 @@ describe('an agent whose key of admission was declared compromised', () => {
       random,
       signal: AbortSignal.timeout(30_000),
     });
+    mkdirSync(left, { recursive: true });
+    writeFileSync(join(left, '0'), 'half an output');
     agent = runRealAgent(base, 1);
     await server.hear('hello', undefined, 30_000);
   });
@@ -41,6 +44,10 @@ describe('an agent whose key of admission was declared compromised', () => {
     await agent.stop();
     await server.close();
     removeFolder(base);
+  });
+
+  it('has thrown away the copies of outputs that were being sent when it was killed', () => {
+    assert.equal(existsSync(left), false);
   });
 
   it('stops what runs under that key, although its own admission no longer counts', async () => {
