@@ -78,6 +78,7 @@ describe('withdrawals that an agent keeps', () => {
       ends.map(({ status }) => status),
       ['rejected', 'rejected'],
     );
+    assert.ok(kept.holds(order, 1, person), 'it counts all the same');
     rmSync(folder);
     assert.ok(await kept.take(one));
     assert.equal(countKept(), 1);

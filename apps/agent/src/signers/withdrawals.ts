@@ -20,8 +20,8 @@ interface Kept {
 }
 
 interface Held extends Kept {
-  /** Resolves when it is on the disk. */
-  written: Promise<void>;
+  /** Resolves when it is on the disk. Undefined: it could not be written, and counts until this program ends. */
+  written: Promise<void> | undefined;
 }
 
 const LONGEST_ORDER = 31 * 86_400_000;
@@ -37,15 +37,10 @@ export async function openWithdrawals(place: {
   const kept = new Map<string, Held[]>();
   const keep = (envelope: Envelope, withdrawal: Withdrawal, until: number): Held => {
     const list = kept.get(withdrawal.order) ?? [];
-    const held = { envelope, withdrawal, until, written: Promise.resolve() };
+    const held: Held = { envelope, withdrawal, until, written: Promise.resolve() };
     list.push(held);
     kept.set(withdrawal.order, list);
     return held;
-  };
-  const forget = (held: Held): void => {
-    const rest = kept.get(held.withdrawal.order)?.filter((one) => one !== held) ?? [];
-    if (rest.length > 0) kept.set(held.withdrawal.order, rest);
-    else kept.delete(held.withdrawal.order);
   };
   let running: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
@@ -61,13 +56,14 @@ export async function openWithdrawals(place: {
         const known = kept.get(withdrawal.order)?.find((one) => JSON.stringify(one.withdrawal) === same);
         const held = known ?? keep(envelope, withdrawal, place.now() + LONGEST_ORDER);
         if (!known) {
+          held.written = undefined;
           place.onKept();
-          held.written = writeKept().catch((error: unknown) => {
-            // When it comes again, it is written again.
-            forget(held);
-            throw error;
-          });
         }
+        held.written ??= writeKept().catch((error: unknown) => {
+          // When it comes again, it is written again.
+          held.written = undefined;
+          throw error;
+        });
         await held.written;
         return withdrawal;
       } catch (error) {
