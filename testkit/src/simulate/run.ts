@@ -5,20 +5,36 @@ import { MUTANTS } from './mutants.ts';
 import { runSimulation, runSimulations } from './run-simulation.ts';
 import type { Total } from './told.ts';
 
-/** `npm run simulate -- [--seeds 20000] [--seed N] [--mutants]` */
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string' },
-    seed: { type: 'string' },
-    mutants: { type: 'boolean', default: false },
-    processes: { type: 'string' },
-  },
-});
-const processes = Number(values.processes ?? availableParallelism());
+const USAGE = 'npm run simulate -- [--seeds NUMBER] [--seed NUMBER] [--mutants] [--processes NUMBER]';
 
-if (values.mutants) await findMutants(Number(values.seeds ?? 2_000));
-else if (values.seed !== undefined) await showSeed(Number(values.seed));
-else await runSeeds(Number(values.seeds ?? 500));
+const wish = readWish();
+const processes = wish.processes ?? availableParallelism();
+if (wish.isMutants) await findMutants(wish.seeds ?? 2_000);
+else if (wish.seed !== undefined) await showSeed(wish.seed);
+else await runSeeds(wish.seeds ?? 500);
+
+function readWish() {
+  const text = { type: 'string' } as const;
+  const number = (name: string, given: string | undefined): number | undefined => {
+    if (given === undefined || /^[1-9]\d{0,8}$/.test(given))
+      return given === undefined ? given : Number(given);
+    throw new TypeError(`--${name} is a whole number from 1 on, not “${given}”.`);
+  };
+  try {
+    const { values } = parseArgs({
+      options: { seeds: text, seed: text, mutants: { type: 'boolean', default: false }, processes: text },
+    });
+    return {
+      seeds: number('seeds', values.seeds),
+      seed: number('seed', values.seed),
+      processes: number('processes', values.processes),
+      isMutants: values.mutants,
+    };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 async function runSeeds(most: number): Promise<void> {
   const total = await runSimulations(most, processes);

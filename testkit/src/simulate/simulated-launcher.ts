@@ -93,9 +93,10 @@ export function simulateLauncher(given: {
       },
     ],
     cacheFolder: `/${program.host.name}/cache`,
-    async start(run) {
+    start: (async (run: SlotRun, mayStart: () => boolean = () => true) => {
       await timeline.wait(dice.between(0, 3), program);
       if (program.isOver) throw new ProgramOver(program.name);
+      if (!mayStart()) return undefined;
       if (dice.chance(given.failing)) throw new IsolateError('isolate.refused', 'simulated: not taken');
       const handedAt = timeline.now;
       const ended = Promise.withResolvers<SlotEnd>();
@@ -176,7 +177,7 @@ export function simulateLauncher(given: {
         else finish(cancelled);
       });
       return started;
-    },
+    }) as Isolation['start'],
     cancel: (started, how) => {
       if (!program.isOver) cancels.get(started)?.(how);
     },
