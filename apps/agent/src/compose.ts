@@ -170,6 +170,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
   const reach = reachServer({
     servers: machineFile.servers.map(addressOf),
     heldLeaf: () => tls.leaf,
+    isAsking: () => tls.isAsking,
     enrol: (to, signal) =>
       enrolLeaf({
         open: () => network.openEnrolment(to, signal),

@@ -12,8 +12,9 @@ const hurried: Clock = { now: () => 0, monotonic: () => 0, wait: () => Promise.r
 const untilStopped = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
-const reach = (clock: Clock, tried: string[], held?: HeldLeaf) =>
+const reach = (clock: Clock, tried: string[], held?: HeldLeaf, isAsking = false) =>
   reachServer({
+    isAsking: () => isAsking,
     servers: [
       { host: 'silent', port: 1 },
       { host: 'alive', port: 2 },
@@ -54,6 +55,24 @@ it('asks for another certificate when the one that it has begins later, or has e
     assert.equal(await reach(hurried, tried, held).currentLeaf(new AbortController().signal), leaf);
     assert.deepEqual(tried, ['enrol silent', 'enrol alive']);
   }
+});
+
+it('asks first for a certificate whose answer did not come, and comes with the one that it has when nobody answers', async () => {
+  const tried: string[] = [];
+  const other = { ...leaf };
+  const asking = reach(hurried, tried, other, true);
+  assert.equal(await asking.currentLeaf(new AbortController().signal), leaf);
+  assert.deepEqual(tried, ['enrol silent', 'enrol alive']);
+  const alone = reachServer({
+    servers: [{ host: 'silent', port: 1 }],
+    heldLeaf: () => other,
+    isAsking: () => true,
+    enrol: (_, signal) => untilStopped(signal),
+    dialLink: () => Promise.reject(new Error('not dialed')),
+    expectServer: () => ({}) as never,
+    clock: hurried,
+  });
+  assert.equal(await alone.currentLeaf(new AbortController().signal), other);
 });
 
 it('stops at once when the agent stops', async () => {

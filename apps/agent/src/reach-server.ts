@@ -20,6 +20,8 @@ export interface ReachParts {
   readonly servers: readonly Address[];
   /** The leaf that this agent has. */
   readonly heldLeaf: () => HeldLeaf | undefined;
+  /** Whether the server may have replaced it by one that never came, or could not be taken. */
+  readonly isAsking: () => boolean;
   /** Asks the server at this address for one. */
   readonly enrol: (to: Address, signal: AbortSignal) => Promise<HeldLeaf>;
   readonly expectServer: () => PeerExpectation;
@@ -30,7 +32,8 @@ export interface ReachParts {
 /** What stops answering in the middle is given up: the server itself ends such a conversation sooner. */
 const TRY_MS = 20_000;
 
-export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, clock }: ReachParts): Reach {
+export function reachServer(parts: ReachParts): Reach {
+  const { servers, heldLeaf, isAsking, enrol, expectServer, dialLink, clock } = parts;
   return { dial, currentLeaf };
 
   async function dial(signal: AbortSignal): Promise<TLSSocket> {
@@ -53,7 +56,8 @@ export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, 
   async function currentLeaf(signal: AbortSignal): Promise<HeldLeaf> {
     const leaf = heldLeaf();
     // One from a server whose clock was ahead is of no use either.
-    if (leaf && leaf.notBefore <= clock.now() && leaf.notAfter > clock.now()) return leaf;
+    const holds = leaf !== undefined && leaf.notBefore <= clock.now() && leaf.notAfter > clock.now();
+    if (holds && !isAsking()) return leaf;
     let failure: unknown;
     for (const server of servers) {
       try {
@@ -62,6 +66,7 @@ export function reachServer({ servers, heldLeaf, enrol, expectServer, dialLink, 
         failure = error;
       }
     }
+    if (holds) return leaf;
     throw (
       failure ??
       new AgentError('link.refused', 'This agent has no certificate and no server address to get one from.')

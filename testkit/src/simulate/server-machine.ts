@@ -265,6 +265,7 @@ export async function makeServerMachine(parts: ServerMachineParts, cluster: stri
           if (wire.isOver) return;
           if (typeof member === 'string') {
             refused = true;
+            happenings.note(`server refuses ${source}: ${member}`);
             wire.close('server');
             return;
           }

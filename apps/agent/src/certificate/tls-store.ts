@@ -12,6 +12,8 @@ import { readIfThere, syncFolder, writePrivateFile } from '../private-file.ts';
 /** This agent's TLS key and leaf. The next key is stored before it is asked for, so that asking again gives the same leaf. */
 export interface TlsStore {
   readonly leaf: HeldLeaf | undefined;
+  /** A request has no answer that could be taken: the server may have replaced the leaf that is held. */
+  readonly isAsking: boolean;
   /** The request for the next leaf: the same one until it was answered. */
   prepare(now: number): Promise<Envelope>;
   /** Takes the answer, if it is a leaf for the key asked for and for this agent's own name. */
@@ -60,6 +62,9 @@ export async function openTlsStore(place: TlsPlace): Promise<TlsStore> {
   return {
     get leaf() {
       return leaf;
+    },
+    get isAsking() {
+      return next !== undefined;
     },
     async prepare(now) {
       if (!next) {

@@ -60,7 +60,8 @@ export function giveLeafWith(parts: {
       tlsKeyDigest,
       previous: request.previous,
     });
-    if (again && again.notAfter > clock.now()) return answerOf(again);
+    const now = clock.now();
+    if (again && again.notBefore <= now && again.notAfter > now) return answerOf(again);
 
     const { certificate, identity: issued } = await certificates.issueAgentLeaf({
       cluster: cluster.sets().cluster,

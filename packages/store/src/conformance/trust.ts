@@ -200,6 +200,21 @@ export function testTrust(make: MakeDatabase): void {
   );
 
   test(
+    'a leaf that was given while the clock was ahead is continued by the same request when it is right again',
+    withStore(make, async (store) => {
+      const key = { tlsKeyDigest: digest('key ahead') };
+      await store.trust.addLeaf(newLeaf('aa', null), at(5));
+      await store.trust.addLeaf(newLeaf('bb', 'aa', { ...key, notBefore: 500, notAfter: 2000 }), at(500));
+      const right = newLeaf('cc', 'aa', { ...key, notBefore: 9, notAfter: 1000 });
+      assert.equal((await store.trust.addLeaf(right, at(10))).is, 'added');
+      const again = await store.trust.addLeaf(newLeaf('dd', 'aa', key), at(11));
+      assert.deepEqual([again.is, again.is === 'same' && again.leaf.serial], ['same', 'cc']);
+      assert.equal((await store.trust.findLeaf({ ...right }))?.serial, 'cc');
+      assert.equal((await store.trust.readLeaf('bb'))?.state, 'replaced');
+    }),
+  );
+
+  test(
     'a leaf whose answer was lost, and which expired meanwhile, is continued by the same request and by no other',
     withStore(make, async (store) => {
       const add = (leaf: NewLeaf, by: By) => store.trust.addLeaf(leaf, by).then((answer) => answer.is);

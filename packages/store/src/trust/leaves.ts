@@ -3,6 +3,9 @@ import type { LeafRecord, LeafState, NewLeaf, TrustStore } from '../store.ts';
 import type { LeafTable, Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 
+/** Leaves given for one request, each after the one before could not be used. */
+const MOST_OF_A_KEY = 100;
+
 type LeafKey = Parameters<TrustStore['findLeaf']>[0];
 
 export function leafOperations(
@@ -13,9 +16,11 @@ export function leafOperations(
     addLeaf: (leaf, by) =>
       write(async ({ db, audit }) => {
         const same = await findLeaf(db, leaf);
-        if (same && same.state !== 'revoked' && same.notAfter > by.now) return { is: 'same', leaf: same };
+        // One that begins later was made while this server's clock was ahead: nobody can use it now.
+        const holds = same !== null && same.notBefore <= by.now && same.notAfter > by.now;
+        if (holds && same.state !== 'revoked') return { is: 'same', leaf: same };
         const active = await activeLeaf(db, leaf.identity);
-        // Its answer was lost, and it expired before it was asked for again: the same request continues the same leaf.
+        // Its answer was lost, and it expired (or has not begun) before it was asked for again: the same request continues the same leaf.
         const isAgain = same !== null && same.serial === active?.serial;
         // With an expired leaf nobody can prove to hold it: then the identity key alone asks.
         const isNext =
@@ -78,15 +83,16 @@ async function findLeaf(
   db: Kysely<Tables>,
   { identity, tlsKeyDigest, previous }: LeafKey | NewLeaf,
 ): Promise<LeafRecord | null> {
-  const row = await db
+  const rows = await db
     .selectFrom('leaf')
     .selectAll()
     .where('identity', '=', identity)
     .where('tls_key_digest', '=', tlsKeyDigest)
     .where('previous', previous === null ? 'is' : '=', previous)
     .orderBy('not_after', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+    .limit(MOST_OF_A_KEY)
+    .execute();
+  const row = rows.find(({ state }) => state === 'active') ?? rows[0];
   return row ? leafRecord(row) : null;
 }
 
