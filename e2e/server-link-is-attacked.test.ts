@@ -336,6 +336,24 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
     }
   });
 
+  test('room is asked for as many bytes as an output says it has, and for all that it may have when it says nothing', async () => {
+    const { order } = await submitFor(honest, {
+      limits: { ...makeSignedOrder(server.sets, server.person).order.limits, outputBytes: 2 ** 50 },
+    });
+    const lease = await honest.lease();
+    const nothing = Buffer.alloc(0);
+    const put = (bytes: Buffer, headers?: Record<string, string>) =>
+      honest.request('PUT', outputOf(bytes, lease), bytes, headers);
+    assert.equal((await put(nothing, { 'content-length': '0' })).status, 204);
+    assert.equal((await put(Buffer.from('short'), { 'content-length': '5' })).status, 204);
+    assert.equal((await put(Buffer.from('of any length'))).status, 507);
+    await server.call('POST', `/api/v1/jobs/${order.job}/cancel`, {
+      body: { indexes: null, how: 'kill', withdrawal: null },
+    });
+    await honest.close();
+    await reconnect(honest);
+  });
+
   test('an output is known to the project of its task only, and read by no other task of its job', async () => {
     const first = await submitFor(hostile, { project: 'secret', array: { is: 'range', from: 0, to: 1 } });
     const second = await submitFor(hostile, { project: 'other' });

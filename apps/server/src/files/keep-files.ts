@@ -4,6 +4,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, startDigest } from '@writ/trust/digest';
 import { ifThere } from '../if-there.ts';
+import { openTurns } from '../in-turn.ts';
 import { FILE_PARTS, type KeptFiles } from '../kept-files.ts';
 import { ServerError } from '../server-error.ts';
 
@@ -31,7 +32,6 @@ export async function keepFiles(
   await mkdir(unfinished, { recursive: true, mode: 0o700 });
 
   const hashes = new Map<string, Upload>();
-  const turns = new Map<string, Promise<unknown>>();
   let streams = 0;
 
   const pathOf = (digest: string): string => {
@@ -49,19 +49,7 @@ export async function keepFiles(
   const sizeOf = async (digest: string): Promise<number | null> =>
     (await ifThere(stat(pathOf(digest))))?.size ?? null;
 
-  /** One at a time for one digest. */
-  const inTurn = async <T>(digest: string, act: () => Promise<T>): Promise<T> => {
-    const before = turns.get(digest) ?? Promise.resolve();
-    const mine = before.then(act, act);
-    // Whoever asked hears how it went; who comes next only waits.
-    const settled = mine.catch(() => {});
-    turns.set(digest, settled);
-    try {
-      return await mine;
-    } finally {
-      if (turns.get(digest) === settled) turns.delete(digest);
-    }
-  };
+  const inTurn = openTurns();
 
   const settle = async (from: string, digest: string): Promise<void> => {
     const target = pathOf(digest);

@@ -322,9 +322,9 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
       const isKnown = (await store.files.listKnown([digest], project)).length > 0;
       if (isKnown && (await files.isSound(digest)) && (await store.files.touchFile(digest, clock.now())))
         return await reply.code(204).send();
-      const length = Number(request.headers['content-length'] ?? 0);
+      const length = Number(request.headers['content-length'] ?? Number.NaN);
       // Who does not say how long it is may send all that the order allows.
-      const most = length > 0 ? Math.min(length, limits.outputBytes) : limits.outputBytes;
+      const most = Number.isSafeInteger(length) ? Math.min(length, limits.outputBytes) : limits.outputBytes;
       await refuseWhenFull(most, 'running');
       // Also when the bytes are here for others: a digest alone is no proof of having them.
       const size = await files.receive(digest, request.body as AsyncIterable<Uint8Array>, { most });

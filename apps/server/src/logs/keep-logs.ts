@@ -2,6 +2,7 @@ import { link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, startDigest } from '@writ/trust/digest';
 import { ifThere } from '../if-there.ts';
+import { openTurns } from '../in-turn.ts';
 import type { KeptLogs, LogName } from '../kept-logs.ts';
 import { ServerError } from '../server-error.ts';
 
@@ -18,25 +19,13 @@ interface ShortIndex {
 export function keepLogs(folder: string): KeptLogs {
   const writing = new Map<string, { hash: ReturnType<typeof startDigest>; size: number }>();
   const shorts = new Map<string, ShortIndex>();
-  const turns = new Map<string, Promise<unknown>>();
 
   const jobFolder = (job: string): string => join(folder, job.slice(0, 2), job);
   const keyOf = (name: LogName): string => `${name.index}.${name.attempt}.${name.stream}`;
   const pathOf = (name: LogName): string => join(jobFolder(name.job), keyOf(name));
   const fileSize = async (path: string): Promise<number | null> => (await ifThere(stat(path)))?.size ?? null;
 
-  const inTurn = async <T>(key: string, act: () => Promise<T>): Promise<T> => {
-    const before = turns.get(key) ?? Promise.resolve();
-    const mine = before.then(act, act);
-    // Whoever asked hears how it went; who comes next only waits.
-    const settled = mine.catch(() => {});
-    turns.set(key, settled);
-    try {
-      return await mine;
-    } finally {
-      if (turns.get(key) === settled) turns.delete(key);
-    }
-  };
+  const inTurn = openTurns();
 
   const stateOf = async (path: string): Promise<{ hash: ReturnType<typeof startDigest>; size: number }> => {
     const known = writing.get(path);

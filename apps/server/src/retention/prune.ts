@@ -1,5 +1,6 @@
 import { DEFAULTS, type Prune, type PruneView } from '@writ/contract';
 import type { By, DueAsked, Store } from '@writ/store';
+import { openTurns } from '../in-turn.ts';
 import { FILE_PARTS, type KeptFiles } from '../kept-files.ts';
 import type { KeptLogs } from '../kept-logs.ts';
 import type { Orders } from '../orders.ts';
@@ -29,14 +30,11 @@ interface Parts {
 
 /** Removes what was kept long enough, in bounded steps, one call after the other. Stopped half-way it goes on the next time. */
 export function pruneWith(parts: Parts): PruneNow {
-  let before: Promise<unknown> = Promise.resolve();
+  const inTurn = openTurns();
   return async (asked, by) => {
     const act = async (): Promise<PruneView> =>
       asked.isDryRun ? await count(parts, asked, by.now) : await remove(parts, asked, by);
-    const mine = before.then(act, act);
-    // Whoever asked hears how it went; who comes next only waits.
-    before = mine.catch(() => {});
-    return await mine;
+    return await inTurn('prune', act);
   };
 }
 
