@@ -42,6 +42,7 @@ export async function startProcesslessAgent(cluster: Cluster, name: string): Pro
     if (!isWanted) return new Promise(() => {});
     throw new Error(`the agent without processes ended: ${why}`);
   });
+  // Told to whoever waits for it, which may be nobody yet.
   failed.catch(() => {});
   child.stdin.on('error', () => {});
   const said = await Promise.race([failed, once(child.stdout, 'data')]);

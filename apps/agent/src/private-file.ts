@@ -20,6 +20,7 @@ async function writeAfter(
   path: string,
   bytes: string | Uint8Array,
 ): Promise<void> {
+  // Whoever asked for that one hears how it went.
   await before?.catch(() => undefined);
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const beside = `${path}.new`;

@@ -108,6 +108,7 @@ export function keepSubmitting(wish: LoadWish): Load {
     async stop() {
       ending.abort();
       patience.abort();
+      // What is broken off fails, as it is to.
       await all.catch(() => undefined);
     },
   };

@@ -65,6 +65,7 @@ export function tailLog({ path, mostBytes, send, onBytes }: TailPlace): LogTail 
   };
   const inTurn = <T>(what: () => Promise<T>): Promise<T> => {
     const mine = turn.then(what);
+    // Whoever asked hears how it went; who comes next only waits.
     turn = mine.catch(() => undefined);
     return mine;
   };

@@ -63,7 +63,7 @@ export async function openSigners(
       return newestWord;
     },
     follow(envelopes) {
-      // In turn: whoever began from an older set must not put it back.
+      // In turn: whoever began from an older set must not put it back. Each caller hears of its own only.
       following = following.catch(() => undefined).then(() => followNow(envelopes));
       return following;
     },

@@ -99,6 +99,7 @@ export async function openWithdrawals(place: {
   /** Those that come in one turn, or while others are being written, share a write. */
   function writeKept(): Promise<void> {
     next ??= running
+      // Those who waited for that write heard of it.
       .catch(() => undefined)
       .then(() => {
         next = undefined;

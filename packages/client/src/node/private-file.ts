@@ -58,6 +58,7 @@ export async function writePrivateFile(file: string, text: string): Promise<void
 }
 
 async function writeAfter(before: Promise<void> | undefined, file: string, text: string): Promise<void> {
+  // Whoever asked for that one hears how it went.
   await before?.catch(() => undefined);
   const folder = path.dirname(file);
   await mkdir(folder, { recursive: true, mode: 0o700 });
