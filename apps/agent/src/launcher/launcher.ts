@@ -230,6 +230,7 @@ export class Launcher {
           machine.hasOwnMounts && uid !== null
             ? new WorkMount(own.work, `${owner.slotsFolder}/${number}/image`, uid, run)
             : null,
+        hasAccount: uid !== null,
         ownPidNamespace: machine.hasOwnProcesses,
         barePrefix:
           !machine.hasOwnProcesses && machine.setpriv !== null

@@ -17,6 +17,7 @@ export class WorkMount {
   readonly #run: RunPrivileged;
   #size = 0;
   #inMemory = true;
+  #isClean = false;
   #changed = 0n;
 
   constructor(path: string, image: string, uid: number, run: RunPrivileged) {
@@ -29,13 +30,18 @@ export class WorkMount {
 
   /** Memory serves up to 256 MiB and half of what the job may use, because what lies in it is charged to the job. */
   isReadyFor(diskBytes: number, memoryBytes: number): boolean {
-    return (
-      this.#size === diskBytes && this.#inMemory === fitsMemory(diskBytes, memoryBytes) && !this.wasWritten()
-    );
+    return this.#isClean && this.#size === diskBytes && this.#inMemory === fitsMemory(diskBytes, memoryBytes);
   }
 
+  /** To a run, which may write to it. */
+  lend(): void {
+    this.#isClean = false;
+  }
+
+  /** Whether the run that had it, of which nothing lives any more, left something in it. */
   wasWritten(): boolean {
-    return this.#size !== 0 && statSync(this.path, { bigint: true }).ctimeNs !== this.#changed;
+    this.#isClean = statSync(this.path, { bigint: true }).ctimeNs === this.#changed;
+    return !this.#isClean;
   }
 
   isFull(): boolean {
@@ -72,6 +78,7 @@ export class WorkMount {
     }
     this.#size = diskBytes;
     this.#changed = statSync(this.path, { bigint: true }).ctimeNs;
+    this.#isClean = true;
   }
 
   async remove(): Promise<void> {
