@@ -383,7 +383,11 @@ export async function compose(given: Given): Promise<RunningAgent> {
       const { inputs } = variant.variant.command;
       return inputs.is === 'list' && inputs.files.length === 0 ? [] : cache.bring(inputs);
     },
-    queue: (job) => (isLeaving ? leases.drop(job.task) : queue.add(job)),
+    queue: (job) => {
+      if (isLeaving) void holding.giveBack([job]);
+      else queue.add(job);
+    },
+    giveBack: (job) => holding.giveBack([job]),
     inHand: new Map(),
     stopLost: (task) => holding.stopHeld(task, 'lost', 'kill'),
     isolate: (run, mayStart) => isolation.start(run, mayStart),
@@ -445,6 +449,14 @@ export async function compose(given: Given): Promise<RunningAgent> {
     },
   };
 
+  /** What had not started is others' at once, and no attempt of it is used up. */
+  async function leaveUnstarted(): Promise<void> {
+    isLeaving = true;
+    await holding.handBack(Array.from(leases.tasks));
+    // Written with the end of this turn. For longer the server would lease to it again.
+    await clock.wait(1, stop.signal);
+  }
+
   /** Given up while the server can still be told: others take it at once, and no task ends as if its job had failed. */
   async function leaveWork(): Promise<void> {
     isLeaving = true;
@@ -468,9 +480,10 @@ export async function compose(given: Given): Promise<RunningAgent> {
     // What a kill left there belongs to attempts that are over.
     await rm(places.outputs, { recursive: true, force: true });
     await mkdir(places.outputs, { recursive: true, mode: 0o700 });
-    const gone = isolation.lost.then(() => {
-      if (!stop.signal.aborted)
-        log('agent.launcher_lost', { why: 'the launcher is gone, and every job with it' });
+    const gone = isolation.lost.then(async () => {
+      if (stop.signal.aborted) return;
+      log('agent.launcher_lost', { why: 'the launcher is gone, and every job with it' });
+      await leaveUnstarted();
       stop.abort();
     });
     try {

@@ -2,6 +2,7 @@ import type { Envelope, InputFile, LeasedTask } from '@writ/contract';
 import { refuse, setRef, TrustError } from '@writ/trust';
 import type { StartRecord } from '@writ/trust';
 import { AgentError } from './agent-error.ts';
+import { IsolateError } from './isolate/isolation.ts';
 import type { SlotEnd, SlotRun, SlotStarted } from './isolate/isolation.ts';
 import { plainTask, taskKey } from './lease-book.ts';
 import type { LeasedJob } from './leased-job.ts';
@@ -31,6 +32,8 @@ export interface Desk {
   queue(job: LeasedJob): void;
   /** Attempts that have left the queue and have not been reported yet, by task. */
   readonly inHand: Map<string, Promise<void>>;
+  /** It has not started and cannot: no attempt is used up. */
+  giveBack(job: LeasedJob): Promise<void>;
   /** Its lease is over: what runs under it is killed. */
   stopLost(task: HeldTask): void;
   /** Undefined: `mayStart` said no. */
@@ -136,6 +139,10 @@ async function runJob(job: LeasedJob, slot: number, free: () => void, desk: Desk
   } catch (error) {
     if (isLooking) throw error;
     task.isRunning = false;
+    const isLost = error instanceof IsolateError && error.code === 'isolate.lost';
+    if (isLost && !job.running) return desk.giveBack(job);
+    // What the launcher had taken died with it, and nobody knows how far it had come.
+    if (isLost) job.stop ??= 'lost';
     await desk.report.notRun(job, reasonOf(error));
     desk.leases.drop(task);
     return;

@@ -12,6 +12,8 @@ import type { SlotQueue } from './slot-queue.ts';
 export interface TaskHolding {
   /** Unstarted work goes back, durably; what runs stays. */
   handBack(tasks: readonly LeasedTask[]): Promise<void>;
+  /** The same for what has left the queue, or never came into it, and was not marked as started. */
+  giveBack(jobs: readonly LeasedJob[]): Promise<void>;
   /** A running attempt is stopped; one that waits is forgotten. */
   stop(task: LeasedTask, why: 'cancelled' | 'lost', how: 'terminate' | 'kill'): void;
   /** The same for an attempt that may have left the book. */
@@ -63,27 +65,30 @@ export function holdTasks(parts: HoldingParts): TaskHolding {
     parts.onFewer();
   };
 
+  const giveBack: TaskHolding['giveBack'] = async (jobs) => {
+    const given = jobs.filter(({ task }) => task.isMine);
+    for (const { task } of given) leases.drop(task);
+    if (given.length === 0) return;
+    try {
+      await Promise.all(
+        given.map(({ verified: { order, digest }, task }) =>
+          replay.handBack({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, [task]),
+        ),
+      );
+      parts.send({ is: 'returned', tasks: given.map(({ task }) => plainTask(task)) });
+    } catch (error) {
+      log('lease.not_returned', { why: reasonOf(error) });
+    }
+    parts.onFewer();
+  };
+
   return {
     stop,
     stopHeld,
+    giveBack,
     async handBack(tasks) {
       const mine = new Set(tasks.map(sameLease).filter((task) => task !== undefined && !task.isRunning));
-      const waiting = queue.remove(({ task }) => mine.has(task));
-      for (const { task } of waiting) leases.drop(task);
-      if (waiting.length === 0) return;
-      try {
-        await Promise.all(
-          waiting.map(({ verified: { order, digest }, task }) =>
-            replay.handBack({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, [
-              task,
-            ]),
-          ),
-        );
-        parts.send({ is: 'returned', tasks: waiting.map(({ task }) => plainTask(task)) });
-      } catch (error) {
-        log('lease.not_returned', { why: reasonOf(error) });
-      }
-      parts.onFewer();
+      await giveBack(queue.remove(({ task }) => mine.has(task)));
     },
     look(now) {
       for (const task of leases.over(now)) {

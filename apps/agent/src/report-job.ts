@@ -16,7 +16,7 @@ import type { Refusal, VerifiedOrder } from './verify-job.ts';
 /** Every end becomes a signed receipt, durable before it is sent. */
 export interface Reporting {
   ended(job: LeasedJob, end: SlotEnd): Promise<void>;
-  /** The launcher did not take it: its command never ran. */
+  /** The launcher did not take it, so its command never ran; or it is gone, and nobody saw the end of what it had taken. */
   notRun(job: LeasedJob, why: string): Promise<void>;
   refused(
     task: LeasedTask & { readonly order: string },
