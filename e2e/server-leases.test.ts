@@ -209,6 +209,29 @@ describe('leases', { timeout: 120_000 }, () => {
     await willing.close();
   });
 
+  test('a task that an agent could not isolate is not tried again there at once, so that another one may have it', async () => {
+    const broken = await connected('broken', { megaflops: 9_000 }, 8);
+    const { order } = await submit();
+    const first = await broken.lease();
+    const failure = broken.receipt(first, { because: 'sandbox', exit: null, started: null });
+    broken.send(
+      { is: 'receipts', receipts: [{ envelope: failure, stdout: null, stderr: null }] },
+      { is: 'credits', more: 1 },
+    );
+    assert.deepEqual((await broken.next('accepted')).refused, []);
+    assert.equal((await jobOf(order.job)).state, 'waiting');
+    const whole = await connected('whole', { megaflops: 1 });
+    const second = await whole.lease();
+    assert.deepEqual([second.job, second.attempt], [order.job, 2]);
+    assert.equal(
+      broken.received.some((message) => message.is === 'lease'),
+      false,
+    );
+    await finish(whole, second);
+    await broken.close();
+    await whole.close();
+  });
+
   test('unstarted work is called back when another agent has nothing, and costs no attempt', async () => {
     const full = await connected('full', { slots: 1, megaflops: 9_000 }, 4);
     const { order } = await submit({ array: { is: 'range', from: 0, to: 3 } });

@@ -3,7 +3,7 @@ import {
   decodeBase64,
   type EndReason,
   type Envelope,
-  isAboutTheAgent,
+  isNotForThatAgent,
   type LeasedTask,
   type ReceiptPredicate,
   type RefusalCode,
@@ -128,8 +128,7 @@ export function takeReceiptsWith(parts: {
           code,
         });
       }
-      if (receipt.outcome === 'refused' && isAboutTheAgent(receipt.because))
-        excludedJobs.set(receipt.job, receipt.because);
+      if (isNotForThatAgent(receipt)) excludedJobs.set(receipt.job, receipt.because);
       if (answer.state === 'waiting') {
         const order = orders.recall(receipt.job);
         const classId = order && dispatch.classOfOrder(order.order);

@@ -6,6 +6,7 @@ import {
   ATTEMPT_OUTCOMES,
   hasEnded,
   isAboutTheAgent,
+  isNotForThatAgent,
   jobState,
   mayBecome,
   TASK_STATES,
@@ -65,6 +66,15 @@ test('a refusal that any agent would repeat ends the task at once', () => {
   assert.equal(afterAttempt({ outcome: 'refused', because: 'machine.label' }, 1, rule), 'waiting');
   assert.equal(afterAttempt({ outcome: 'refused', because: 'replay.running' }, 1, rule), 'waiting');
   assert.ok(!isAboutTheAgent('order.key_compromised'));
+});
+
+test('what an agent could not isolate, or refused for a reason of its own, is not for that agent now', () => {
+  assert.ok(isNotForThatAgent({ outcome: 'failed', because: 'sandbox' }));
+  assert.ok(isNotForThatAgent({ outcome: 'refused', because: 'replay.not_durable' }));
+  assert.ok(!isNotForThatAgent({ outcome: 'refused', because: 'order.signature_bad' }));
+  for (const because of ['exit', 'signal', 'memory_limit'] as const)
+    assert.ok(!isNotForThatAgent({ outcome: 'failed', because }));
+  assert.ok(!isNotForThatAgent({ outcome: 'lost', because: 'lost' }));
 });
 
 test('a job is as alive as its liveliest task, and as bad as its worst', () => {

@@ -114,6 +114,10 @@ const ABOUT_THE_AGENT: ReadonlySet<string> = new Set<RefusalCode>([
 
 export const isAboutTheAgent = (because: EndReason | RefusalCode): boolean => ABOUT_THE_AGENT.has(because);
 
+/** Tried again there at once it would end in the same way, and all attempts would be used up in a moment. */
+export const isNotForThatAgent = ({ outcome, because }: AttemptEnd): boolean =>
+  (outcome === 'refused' && isAboutTheAgent(because)) || (outcome === 'failed' && because === 'sandbox');
+
 /** What a task becomes when an attempt of it ends. Attempts count starts; work handed back unstarted is none. */
 export function afterAttempt(end: AttemptEnd, attempt: number, rule: RetryRule): TaskState {
   const isAttemptLeft = attempt < rule.maxAttempts;
