@@ -134,9 +134,9 @@ describe('the package, installed on three hosts', { timeout: 420_000 }, () => {
   });
 
   test('server and agents are upgraded while jobs run, and no job is lost', async () => {
-    // From here on with the lease that it has by itself: longer than a server is away for an upgrade.
+    // From here on with a lease that is longer than a server is away for an upgrade, also on a busy machine.
     await writ(one, 'down', '--keep-agent');
-    await writ(one, 'up', '--name', 'one');
+    await writ(one, 'up', '--name', 'one', '--lease', '2m');
     const lasting = (await writ(one, 'submit', '-q', '--agent', 'two', '--', 'sleep', '86397')).trim();
     const job = (
       await writ(one, 'submit', '-q', '--array', '1-40', '--', ...staysOn('three', 86_398))
