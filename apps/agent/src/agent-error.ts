@@ -6,6 +6,7 @@ export type AgentErrorCode =
   | 'agent.launcher_lost'
   | 'config.bad'
   | 'record.not_durable'
+  | 'record.lost'
   | 'record.damaged'
   | 'join.no_answer'
   | 'join.refused'

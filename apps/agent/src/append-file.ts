@@ -12,8 +12,16 @@ export interface AppendFile {
   close(): Promise<void>;
 }
 
+/** The kernel need not keep what it could not write: what was appended last may be gone. */
+export interface Loss {
+  /** Called once; nothing more is written then. */
+  readonly onLost?: (error: AgentError) => void;
+  /** Tried to be left at the end of the file, for whoever reads it next. */
+  readonly lastWord?: string;
+}
+
 /** Who opens it closes it. */
-export function openAppendFile(path: string): AppendFile {
+export function openAppendFile(path: string, loss: Loss = {}): AppendFile {
   const descriptor = openSync(path, 'a', 0o600);
   let size = fstatSync(descriptor).size;
   let broken: AgentError | undefined;
@@ -31,9 +39,7 @@ export function openAppendFile(path: string): AppendFile {
         fdatasync(descriptor, (error) => (error ? reject(error) : resolve()));
       });
     } catch (cause) {
-      // After a failed sync nobody can say which bytes reached the disk.
-      broken ??= notDurable(path, cause);
-      throw broken;
+      throw lose(cause);
     }
   };
 
@@ -48,6 +54,7 @@ export function openAppendFile(path: string): AppendFile {
       try {
         while (written < bytes.length) written += writeSync(descriptor, bytes, written);
       } catch (cause) {
+        if (!isWantOfRoom(cause)) throw lose(cause);
         if (written > 0) takeBack(written, cause);
         throw notDurable(path, cause);
       }
@@ -69,13 +76,36 @@ export function openAppendFile(path: string): AppendFile {
     try {
       ftruncateSync(descriptor, size);
     } catch {
-      broken = notDurable(path, cause);
       size += written;
+      throw lose(cause);
     }
+  }
+
+  /** After it nobody can say which bytes reached the disk. */
+  function lose(cause: unknown): AgentError {
+    if (broken) return broken;
+    broken = new AgentError(
+      'record.lost',
+      `${path} could not be written: ${reasonOf(cause)}. Part of what was recorded may be gone, so this agent promises nothing more and ends. Look at that disk, then start the agent again: it goes on from what is there.`,
+      { cause },
+    );
+    try {
+      writeSync(descriptor, Buffer.from(loss.lastWord ?? ''), 0);
+    } catch {
+      // It is said in the log as well.
+    }
+    loss.onLost?.(broken);
+    return broken;
   }
 }
 
-function notDurable(path: string, cause: unknown): AgentError {
+/** Then the kernel took nothing, and keeps what it had. */
+function isWantOfRoom(cause: unknown): boolean {
+  const { code } = cause as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+export function notDurable(path: string, cause: unknown): AgentError {
   return new AgentError(
     'record.not_durable',
     `${path} could not be written: ${reasonOf(cause)}. Nothing starts that is not recorded. Make room on that disk.`,

@@ -119,6 +119,8 @@ export async function compose(given: Given): Promise<RunningAgent> {
     );
   const stop = new AbortController();
   let isLeaving = false;
+  let lost: AgentError | undefined;
+  const losing = Promise.withResolvers<void>();
   const now = (): number => clock.now();
 
   const signers = await openSigners(places.signers, machineFile.cluster, now, log);
@@ -129,7 +131,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       'agent.state_damaged',
       `${places.admission} admits another identity key than the one in ${places.identity}. Join again.`,
     );
-  const replay = await openReplay({ path: places.replay, bootId: machine.bootId, now });
+  const replay = await openReplay({ path: places.replay, bootId: machine.bootId, now, onLost: endLost });
   replay.witness(signers.newestWord);
   const receipts = await openReceiptChain({
     folder: places.receipts,
@@ -137,6 +139,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     admission: admitted.digest,
     identity,
     beforeRemoval: () => replay.sync(),
+    onLost: endLost,
     segmentBytes: given.receiptSegmentBytes,
   });
   recoverSuccesses(receipts.found, replay);
@@ -390,7 +393,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     giveBack: (job) => holding.giveBack([job]),
     inHand: new Map(),
     stopLost: (task) => holding.stopHeld(task, 'lost', 'kill'),
-    isolate: (run, mayStart) => isolation.start(run, mayStart),
+    isolate: (run, mayStart) => isolation.start(run, () => lost === undefined && mayStart()),
     onRunning: (job) => {
       live.add(job);
       // It may have been withdrawn while the launcher took it.
@@ -445,7 +448,8 @@ export async function compose(given: Given): Promise<RunningAgent> {
     async close() {
       await leaveWork();
       stop.abort();
-      await over;
+      // Why it ended is for whoever looks at how it ended.
+      await over.catch(() => undefined);
     },
   };
 
@@ -461,8 +465,20 @@ export async function compose(given: Given): Promise<RunningAgent> {
   async function leaveWork(): Promise<void> {
     isLeaving = true;
     await holding.handBack(Array.from(leases.tasks));
+    await stopWork();
+  }
+
+  async function stopWork(): Promise<void> {
     for (const task of Array.from(leases.tasks)) holding.stopHeld(task, 'lost', 'kill');
     await Promise.race([Promise.all(desk.inHand.values()), clock.wait(MOST_LEAVING, stop.signal)]);
+  }
+
+  /** What the disk did not take cannot be promised, and nothing more is: whatever runs is ended here, and others take it. */
+  function endLost(error: AgentError): void {
+    lost ??= error;
+    isLeaving = true;
+    log('agent.record_lost', { code: error.code, why: error.message });
+    losing.resolve();
   }
 
   function isWithdrawn({ task, verified }: LeasedJob): boolean {
@@ -486,6 +502,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       await leaveUnstarted();
       stop.abort();
     });
+    void losing.promise.then(stopWork).finally(() => stop.abort());
     try {
       if (machineFile.listen) await listen(machineFile.listen);
       await Promise.all([
@@ -517,6 +534,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       await replay.close();
       log('agent.stopped');
     }
+    if (lost) throw lost;
   }
 
   async function listen(where: { host: string; port: number }): Promise<void> {

@@ -31,10 +31,11 @@ before(async () => {
     admission: `sha256:${'1'.repeat(64)}`,
     identity: cluster.person.signer,
     beforeRemoval: () => Promise.resolve(),
+    onLost: () => assert.fail(),
   });
   const path = join(base, 'replay.log');
   await createReplay(path);
-  replay = await openReplay({ path, bootId: 'boot', now: Date.now });
+  replay = await openReplay({ path, bootId: 'boot', now: Date.now, onLost: () => assert.fail() });
   writeFileSync(stdoutFile, SAID);
   writeFileSync(stderrFile, '');
 });

@@ -7,6 +7,7 @@ export const EXIT = {
   notAllowed: 4,
   timedOut: 5,
   unreachable: 6,
+  recordLost: 7,
   writ: 125,
   interrupted: 130,
 } as const;

@@ -22,7 +22,7 @@ that is the job's, with \`--\` or without (\`writ run -q grep -q x names.txt\`: 
 **Exit codes.** \`run\` and \`wait\` end with the job's own exit code, from its verified receipt; 128 + n when signal n ended the
 job, 124 when it ran into its time limit, and 125 for everything that is Writ's, wrong flags included. All other commands:
 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not signed in or not allowed, 5 the time to wait is over, 6 the server does not
-answer. 130: interrupted.
+answer, 7 the agent's disk did not take what it recorded (\`agent run\`). 130: interrupted.
 
 **Which job.** A whole id, its beginning where that is unique, or \`last\` (the one submitted last from here; also when nothing
 is named). Tasks of an array as a second word or behind a dot: \`writ logs last 1,3,5-8\`, \`writ logs 7f3k.3\`.

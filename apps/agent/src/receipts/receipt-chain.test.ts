@@ -19,7 +19,7 @@ import type { Admitted } from '@writ/trust';
 import type { Envelope } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
 import { openReceiptChain } from './receipt-chain.ts';
-import type { Outcome, ReceiptChain } from './receipt-chain.ts';
+import type { ChainPlace, Outcome, ReceiptChain } from './receipt-chain.ts';
 import { openReceiptSender } from './send-receipts.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'writ-receipts-'));
@@ -57,8 +57,15 @@ beforeEach(() => {
 });
 after(() => rmSync(base, { recursive: true, force: true }));
 
-const open = (): Promise<ReceiptChain> =>
-  openReceiptChain({ folder, cluster, admission, identity, beforeRemoval: () => Promise.resolve() });
+const place = {
+  cluster,
+  admission,
+  identity,
+  beforeRemoval: () => Promise.resolve(),
+  onLost: () => assert.fail('its disk is as it should be'),
+};
+const open = (more: Partial<ChainPlace> = {}): Promise<ReceiptChain> =>
+  openReceiptChain({ ...place, folder, ...more });
 const logs = { stdout: null, stderr: null };
 const read = (text: string) =>
   openReceipt((JSON.parse(text) as { envelope: Envelope }).envelope, cluster, {
@@ -122,13 +129,7 @@ describe('the chain of receipts', () => {
 
   it('drops files of which everything was accepted, after the outcomes are durable elsewhere', async () => {
     let asked = 0;
-    const chain = await openReceiptChain({
-      folder,
-      cluster,
-      admission,
-      identity,
-      beforeRemoval: async () => void (asked += 1),
-    });
+    const chain = await open({ beforeRemoval: async () => void (asked += 1) });
     const long = { stdout: 'A'.repeat(40_000), stderr: null };
     for (let at = 0; at < 450; at += 1) chain.add(outcome, long);
     await chain.sync();
@@ -142,15 +143,8 @@ describe('the chain of receipts', () => {
   });
 
   const SHORT = 4096;
-  const openShort = (): Promise<ReceiptChain> =>
-    openReceiptChain({
-      folder,
-      cluster,
-      admission,
-      identity,
-      beforeRemoval: () => Promise.resolve(),
-      segmentBytes: SHORT,
-    });
+  const openShort = (more: Partial<ChainPlace> = {}): Promise<ReceiptChain> =>
+    open({ segmentBytes: SHORT, ...more });
   const segmentsNow = (): string[] =>
     readdirSync(folder)
       .filter((one) => one.endsWith('.jsonl'))
@@ -239,7 +233,8 @@ describe('the chain of receipts', () => {
   });
 
   it('says that they are durable only when the segment that they filled is on the disk', async (t) => {
-    const chain = await open();
+    const losses: string[] = [];
+    const chain = await open({ onLost: ({ code }) => losses.push(code) });
     let waiting: { isNew: boolean; done: fs.NoParamCallback }[] = [];
     t.mock.method(fs, 'fdatasync', (descriptor: number, done: fs.NoParamCallback) => {
       waiting.push({ isNew: fs.fstatSync(descriptor).size < 1000, done });
@@ -274,13 +269,14 @@ describe('the chain of receipts', () => {
     await synced;
 
     fillOne();
-    const failed = assert.rejects(chain.sync(), { code: 'record.not_durable' });
+    const failed = assert.rejects(chain.sync(), { code: 'record.lost' });
     await end(false, new Error('EIO: i/o error, fdatasync'));
     await end(true);
     await failed;
-    const failedAgain = assert.rejects(chain.sync(), { code: 'record.not_durable' });
+    const failedAgain = assert.rejects(chain.sync(), { code: 'record.lost' });
     await end(true);
     await failedAgain;
+    assert.deepEqual(losses, ['record.lost']);
   });
 
   it('has what another process left on the disk before it is open: that may be sent', async (t) => {
@@ -304,7 +300,42 @@ describe('the chain of receipts', () => {
       [true, true, true],
     );
     fault = new Error('EIO: i/o error, fdatasync');
-    await assert.rejects(openShort(), { code: 'record.not_durable' });
+    await assert.rejects(openShort({ onLost: () => undefined }), { code: 'record.lost' });
+  });
+
+  it('adds nothing after a sync that failed, and what is opened next writes all of it anew: a later sync would not tell', async (t) => {
+    const losses: string[] = [];
+    const chain = await openShort({ onLost: ({ code, message }) => losses.push(`${code} ${message}`) });
+    fillSegments(chain, 1);
+    t.mock.method(fs, 'fdatasync', (_descriptor: number, done: fs.NoParamCallback) => {
+      setImmediate(done, new Error('EIO: i/o error, fdatasync'));
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      t.mock.reset();
+      syncBuiltinESMExports();
+    });
+    const last = chain.add(outcome, logs);
+    await assert.rejects(chain.sync(), { code: 'record.lost' });
+    assert.match(losses[0] ?? '', /^record\.lost .*EIO: i\/o error.* goes on from what is there\.$/);
+    assert.throws(() => chain.add(outcome, logs), { code: 'record.lost' });
+    await chain.close();
+    t.mock.reset();
+    syncBuiltinESMExports();
+
+    const files = (): [string, number, string][] =>
+      segmentsNow().map((name) => {
+        const path = join(folder, name);
+        return [name, fs.statSync(path).ino, readFileSync(path, 'utf8')];
+      });
+    const before = files();
+    const again = await openShort();
+    for (const [at, [name, ino, text]] of files().entries()) {
+      assert.deepEqual([name, text], [before[at]?.[0], before[at]?.[2]]);
+      assert.notEqual(ino, before[at]?.[1], `${name} is the file of which nobody knows what is on the disk`);
+    }
+    assert.equal(again.seq, last.seq);
+    await again.close();
   });
 
   it(

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LeasedTask, ReceiptPredicate } from '@writ/contract';
 import { makeReceipt } from '@writ/trust';
 import type { Signer } from '@writ/trust';
 import { AgentError } from '../agent-error.ts';
-import { openAppendFile } from '../append-file.ts';
+import { notDurable, openAppendFile } from '../append-file.ts';
 import type { AppendFile } from '../append-file.ts';
 import { plainTask } from '../lease-book.ts';
-import { syncFolder } from '../private-file.ts';
+import { syncFolder, writePrivateFile } from '../private-file.ts';
 
 /** What a receipt says, without its place in the chain. */
 export type Outcome = Omit<
@@ -55,6 +55,8 @@ export interface ChainPlace {
   readonly identity: Signer;
   /** Makes outcomes durable elsewhere, before receipts that also tell them are removed. */
   readonly beforeRemoval: () => Promise<void>;
+  /** Nothing more can be made durable: what was added last may be gone. */
+  readonly onLost: (error: AgentError) => void;
   /** A segment that is longer is followed by the next one; 8 MiB unless said otherwise. */
   readonly segmentBytes?: number | undefined;
 }
@@ -71,6 +73,7 @@ const SPARE_BYTES = 1024 * 1024;
 export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain> {
   const { segmentBytes = SEGMENT_BYTES } = place;
   await mkdir(place.folder, { recursive: true, mode: 0o700 });
+  await writeAnew(place.folder);
   const { segments, pending, head, found, isPlaceKept } = readSegments(place.folder);
   let { seq, digest: previous } = head;
   let removal: Promise<void> = Promise.resolve();
@@ -87,7 +90,7 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
 
   async function openSegment(): Promise<AppendFile> {
     if (segments.length === 0) segments.push({ path: segmentPath(place.folder, seq + 1), last: seq });
-    const opened = openAppendFile(currentSegment().path);
+    const opened = openAppendFile(currentSegment().path, place);
     try {
       if (!isPlaceKept) opened.append(placeLine());
       // What another process left may be in the page cache only, and all of it counts as durable from here on.
@@ -144,7 +147,7 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
   function openNext(path: string): AppendFile | undefined {
     let next: AppendFile | undefined;
     try {
-      next = openAppendFile(path);
+      next = openAppendFile(path, place);
       next.append(placeLine());
       return next;
     } catch {
@@ -236,6 +239,25 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
   };
 }
 
+/**
+ * What the one before could not sync may still be in the page cache, and a sync that comes later would not say so: only
+ * bytes that are written again are on the disk.
+ */
+async function writeAnew(folder: string): Promise<void> {
+  for (const name of segmentNames(folder)) {
+    const path = join(folder, name);
+    const write = async (): Promise<void> => await writePrivateFile(path, await readFile(path));
+    try {
+      await write().catch(async (cause: unknown) => {
+        if (!dropSpare(folder)) throw cause;
+        await write();
+      });
+    } catch (cause) {
+      throw notDurable(path, cause);
+    }
+  }
+}
+
 async function syncFile(path: string): Promise<void> {
   const file = openAppendFile(path);
   try {
@@ -244,6 +266,11 @@ async function syncFile(path: string): Promise<void> {
     await file.close();
   }
 }
+
+const segmentNames = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.jsonl'))
+    .toSorted();
 
 const segmentPath = (folder: string, first: number): string =>
   join(folder, `${String(first).padStart(16, '0')}.jsonl`);
@@ -256,9 +283,7 @@ function readSegments(folder: string) {
   let accepted = 0;
   let isPlaceKept = true;
   let isGap = false;
-  const names = readdirSync(folder)
-    .filter((name) => name.endsWith('.jsonl'))
-    .toSorted();
+  const names = segmentNames(folder);
   for (const [at, name] of names.entries()) {
     const segment: Segment = { path: join(folder, name), last: head.seq };
     const text = readFileSync(segment.path, 'utf8');

@@ -44,7 +44,7 @@ export function rememberSuccess(recent: RecentSuccesses, n: number, index: numbe
 
 /**
  * Reads what was started here. `bootId` decides what an unmarked reservation means: under the same boot of the machine
- * the page cache held every mark, so it did not start; otherwise it counts as started.
+ * the page cache held every mark, so it did not start; otherwise, or when the kernel lost a write, it counts as started.
  */
 export async function loadReplay(path: string, bootId: string | null): Promise<Loaded> {
   const loaded: Loaded = { mark: 0, witnessed: 0, orders: new Map(), recent: new Map() };
@@ -79,6 +79,9 @@ export async function loadReplay(path: string, bootId: string | null): Promise<L
         return;
       case 'c':
         isClosed = true;
+        return;
+      case 'l':
+        boot = null;
         return;
       case 'm':
         loaded.mark = Math.max(loaded.mark, line[1]);

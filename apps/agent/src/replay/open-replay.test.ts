@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
+import fs, {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
@@ -11,6 +11,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -44,7 +45,7 @@ beforeEach(async () => {
 });
 
 const open = (bootId: string | null = 'boot-1', now = NOW): Promise<Replay> =>
-  openReplay({ path, bootId, now: () => now });
+  openReplay({ path, bootId, now: () => now, onLost: () => assert.fail('its disk is as it should be') });
 
 /** As `kill -9` leaves it: what was appended is in the page cache, nothing was closed. */
 async function openKilled(work: (replay: Replay) => Promise<void>): Promise<void> {
@@ -244,6 +245,35 @@ describe('the mark of what was forgotten', () => {
     replay.witness(NOW + 100 * 365 * DAY);
     assert.equal(replay.witnessed, 0);
     assert.equal(replay.now(), NOW);
+  });
+});
+
+describe('a record of which the disk did not take all', () => {
+  it('says so once, takes nothing more, and is not exact when it is read again', async (t) => {
+    const losses: string[] = [];
+    const replay = await openReplay({
+      path,
+      bootId: 'boot-1',
+      now: () => NOW,
+      onLost: ({ code }) => losses.push(code),
+    });
+    await replay.reserve(order, [{ index: 0, attempt: 1 }]);
+    t.mock.method(fs, 'fdatasync', (_descriptor: number, done: fs.NoParamCallback) => {
+      setImmediate(done, new Error('EIO: i/o error, fdatasync'));
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      t.mock.reset();
+      syncBuiltinESMExports();
+    });
+    await assert.rejects(replay.sync(), { code: 'record.lost' });
+    await assert.rejects(replay.reserve(order, [{ index: 1, attempt: 1 }]), { code: 'record.lost' });
+    await assert.rejects(replay.close(), { code: 'record.lost' });
+    assert.deepEqual(losses, ['record.lost']);
+    t.mock.reset();
+    syncBuiltinESMExports();
+    // The mark of a start may be among what the kernel threw away, also under the same boot.
+    assert.equal((await open('boot-1')).recall(order, 0).highest, 1);
   });
 });
 

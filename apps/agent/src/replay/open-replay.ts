@@ -1,7 +1,7 @@
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AgentError } from '../agent-error.ts';
-import { openAppendFile } from '../append-file.ts';
+import { notDurable, openAppendFile } from '../append-file.ts';
 import { syncFolder } from '../private-file.ts';
 import { keyOf, loadReplay, rememberSuccess, successKey } from './load-replay.ts';
 import type { Loaded, OrderKey, OrderMemory } from './load-replay.ts';
@@ -62,6 +62,8 @@ export interface ReplayPlace {
   /** Names this boot of the machine; null where that cannot be known. */
   readonly bootId: string | null;
   readonly now: () => number;
+  /** Nothing more can be made durable: what was recorded last may be gone. */
+  readonly onLost: (error: AgentError) => void;
 }
 
 /** Makes the empty record of a machine that joins. An agent without one does not start. */
@@ -77,11 +79,14 @@ export async function createReplay(path: string): Promise<void> {
 }
 
 /** Loads, drops what is long over, writes the rest anew, and holds the file open. */
-export async function openReplay({ path, bootId, now }: ReplayPlace): Promise<Replay> {
+export async function openReplay({ path, bootId, now, onLost }: ReplayPlace): Promise<Replay> {
   const loaded = await load(path, bootId);
   purge(loaded, now());
-  await compact(path, loaded, bootId);
-  const file = openAppendFile(path);
+  // Written anew: what the one before could not sync may still be in the page cache, where no later sync says so.
+  await compact(path, loaded, bootId).catch((cause: unknown) => {
+    throw notDurable(path, cause);
+  });
+  const file = openAppendFile(path, { onLost, lastWord: `\n${writeLine(['l'])}` });
   const { orders, recent } = loaded;
   let numbers = 0;
   for (const { n } of orders.values()) numbers = Math.max(numbers, n + 1);

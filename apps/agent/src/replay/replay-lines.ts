@@ -18,7 +18,7 @@ export type Success = Pick<
 /**
  * One JSON list per line of `replay.log`, its first element says which:
  * `b` a process begins, under this boot of the machine · `c` it ended in order · `m` purge mark · `w` newest witnessed
- * time · `o` an order gets a short number · `r` batch reserved, durable before its first start · `s` start mark ·
+ * time · `l` a write was lost · `o` an order gets a short number · `r` batch reserved, durable before its first start · `s` start mark ·
  * `e` end · `u` handed back unstarted · `k` tasks as compacted (index, highest attempt, last).
  */
 export type ReplayLine =
@@ -26,6 +26,7 @@ export type ReplayLine =
   | readonly ['c']
   | readonly ['m', number]
   | readonly ['w', number]
+  | readonly ['l']
   | readonly ['o', number, string, string, string, number]
   /** The second element counts reservations: a missing one shows. Then pairs of index and attempt. */
   | readonly ['r', number, number, readonly number[]]

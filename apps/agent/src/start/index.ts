@@ -1,3 +1,4 @@
+export { AGENT_EXIT } from '../exit-codes.ts';
 export { closeInheritedDescriptors } from '../launcher/close-inherited-descriptors.ts';
 export { startAgent, prepareAgentFolders } from './start-agent.ts';
 export type { AgentStart, AgentStarted } from './start-agent.ts';

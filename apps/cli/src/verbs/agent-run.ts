@@ -1,3 +1,4 @@
+import { AGENT_EXIT } from '@writ/agent/start';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { startAgentProgram } from '../up/agent-program.ts';
@@ -16,5 +17,6 @@ export async function agentRun(call: Call): Promise<number> {
     void started.stop(graceMs);
   });
   const { code } = await started.ended;
-  return isStopping || code === 0 ? EXIT.ok : EXIT.error;
+  if (isStopping || code === AGENT_EXIT.over) return EXIT.ok;
+  return code === AGENT_EXIT.recordLost ? EXIT.recordLost : EXIT.error;
 }
