@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { rename } from 'node:fs/promises';
 import { connect as connectPlain } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ENROL_PROTOCOL, type Envelope } from '@writ/contract';
@@ -73,7 +75,7 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
       tls,
     };
   };
-  const join = async ({ ask, admit }: Joining) => (await converse(server, [ask, admit])).at(-1);
+  const joinWith = async ({ ask, admit }: Joining) => (await converse(server, [ask, admit])).at(-1);
 
   test('a machine with an invite is offered what it judges, and is admitted; a lost answer repeated is the same', async () => {
     const invite = await server.invite();
@@ -81,7 +83,7 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
     const [offer, admitted] = await converse(server, [joining.ask, joining.admit]);
     assert.equal(offer?.is === 'offer' && JSON.stringify(offer.invite), JSON.stringify(invite.envelope));
     assert.equal(admitted?.is, 'admitted');
-    const again = await join({ ...joining });
+    const again = await joinWith({ ...joining });
     assert.deepEqual(again, admitted);
     const { body } = await server.call('GET', '/api/v1/agents/lab-02');
     assert.equal(body.identity, joining.identity.key);
@@ -96,7 +98,7 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
   test('of many keys under one invite one is admitted, and an alarm stands in the audit trail', async () => {
     const invite = await server.invite();
     const answers = await Promise.all(
-      Array.from({ length: 12 }, async (_, n) => await join(prepare(invite, `race-${n}`))),
+      Array.from({ length: 12 }, async (_, n) => await joinWith(prepare(invite, `race-${n}`))),
     );
     assert.equal(answers.filter((answer) => answer?.is === 'admitted').length, 1);
     assert.ok(
@@ -119,17 +121,17 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
 
   test('another name, a taken name, a foreign request and an unknown or forged invite are refused', async () => {
     const named = await server.invite({ name: 'only-this' });
-    assert.equal(codeOf(await join(prepare(named, 'other-name'))), 'admission.name_wrong');
+    assert.equal(codeOf(await joinWith(prepare(named, 'other-name'))), 'admission.name_wrong');
     const invite = await server.invite();
-    assert.equal(codeOf(await join(prepare(invite, 'lab-02'))), 'admission.name_taken');
+    assert.equal(codeOf(await joinWith(prepare(invite, 'lab-02'))), 'admission.name_taken');
     assert.equal(
-      codeOf(await join(prepare(invite, 'lab-03', { requester: newSigner() }))),
+      codeOf(await joinWith(prepare(invite, 'lab-03', { requester: newSigner() }))),
       'request.identity_other',
     );
     const other = await startTestServer();
     try {
       const foreign = await other.invite();
-      assert.equal(codeOf(await join(prepare(foreign, 'lab-04'))), 'invite.unknown');
+      assert.equal(codeOf(await joinWith(prepare(foreign, 'lab-04'))), 'invite.unknown');
       const refused = await server.call('POST', '/api/v1/invites', { body: { invite: foreign.envelope } });
       assert.deepEqual([refused.status, refused.body.code], [422, 'invite.refused']);
     } finally {
@@ -140,7 +142,7 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
     const half = prepare({ ...invite }, 'lab-05', { identity: stranger });
     assert.match(
       codeOf(
-        await join({
+        await joinWith({
           ...forged,
           admit: {
             ...half.admit,
@@ -158,8 +160,8 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
   test('a machine made anew takes its name back by an invite that names it, and nobody else is put out by one', async () => {
     const first = prepare(await server.invite(), 'anew');
     const other = prepare(await server.invite(), 'beside');
-    assert.equal((await join(first))?.is, 'admitted');
-    assert.equal((await join(other))?.is, 'admitted');
+    assert.equal((await joinWith(first))?.is, 'admitted');
+    assert.equal((await joinWith(other))?.is, 'admitted');
     const digestOf = (joining: Joining): string =>
       envelopeDigest((joining.admit as { admission: Envelope }).admission);
 
@@ -167,19 +169,19 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
     const [plain] = await converse(server, [prepare(unnamed, 'anew').ask]);
     assert.equal(plain?.is === 'offer' && plain.supersedes, null);
     assert.equal(
-      codeOf(await join(prepare(unnamed, 'anew', { supersedes: digestOf(first) }))),
+      codeOf(await joinWith(prepare(unnamed, 'anew', { supersedes: digestOf(first) }))),
       'admission.supersedes_not_granted',
     );
 
     const named = await server.invite({ name: 'anew' });
     assert.equal(
-      codeOf(await join(prepare(named, 'anew', { supersedes: digestOf(other) }))),
+      codeOf(await joinWith(prepare(named, 'anew', { supersedes: digestOf(other) }))),
       'admission.supersedes_unknown',
     );
     const [offer] = await converse(server, [prepare(named, 'anew').ask]);
     assert.equal(offer?.is === 'offer' && offer.supersedes, digestOf(first));
     const again = prepare(named, 'anew', { supersedes: digestOf(first) });
-    assert.equal((await join(again))?.is, 'admitted');
+    assert.equal((await joinWith(again))?.is, 'admitted');
     const { body } = await server.call('GET', '/api/v1/agents/anew');
     assert.equal(body.identity, again.identity.key);
     const untouched = await server.call('GET', '/api/v1/agents/beside');
@@ -220,8 +222,17 @@ describe('joining over writ-enrol/1', { timeout: 60_000 }, () => {
     });
     const [error] = await once(old, 'error');
     assert.match(String(error), /protocol|alert/i);
-    assert.equal((await join(prepare(await server.invite(), 'lab-07')))?.is, 'admitted');
+    assert.equal((await joinWith(prepare(await server.invite(), 'lab-07')))?.is, 'admitted');
     for (const socket of silent) socket.destroy();
+  });
+
+  test('a server that has lost its authority does not start with another one; with the old one it goes on', async () => {
+    const [authority, aside] = [join(server.state, 'server', 'authority'), join(server.state, 'aside')];
+    await rename(authority, aside);
+    await assert.rejects(server.restart(), { code: 'authority.missing' });
+    await rename(aside, authority);
+    await server.restart();
+    assert.equal((await joinWith(prepare(await server.invite(), 'lab-08')))?.is, 'admitted');
   });
 });
 

@@ -71,8 +71,6 @@ async function openServer(options: ServerOptions, log: Log, closing: Closing): P
   const hold = await holdState(paths.folder);
   closing.add(() => hold.release());
   const leaseSeconds = keepLease(paths.lease, options.leaseSeconds, DEFAULTS.leaseSeconds);
-  const certificates = await keepCertificates(paths, clock, randomBytes);
-  closing.add(() => certificates.kept);
   const store = await openStore(chooseDatabase(options.database, paths));
   closing.add(() => store.close());
   const files = await keepFiles(paths.files, (digest) => log('error', 'file.damaged', { digest }));
@@ -88,6 +86,8 @@ async function openServer(options: ServerOptions, log: Log, closing: Closing): P
 
   // What is known, and who may change it.
   const cluster = await openCluster(store);
+  const certificates = await keepCertificates(paths, clock, randomBytes, cluster.record()?.cluster ?? null);
+  closing.add(() => certificates.kept);
   const members = await openMembers(store, cluster);
   const orders = openOrders(store);
   const progress = openProgress();

@@ -26,7 +26,13 @@ export class ServerError extends Error {
 /** Why the program cannot start. */
 export class StartError extends Error {
   override readonly name = 'StartError';
-  readonly code: 'listen.port_busy' | 'listen.failed' | 'state.in_use' | 'state.unusable' | 'options.wrong';
+  readonly code:
+    | 'listen.port_busy'
+    | 'listen.failed'
+    | 'state.in_use'
+    | 'state.unusable'
+    | 'authority.missing'
+    | 'options.wrong';
 
   constructor(code: StartError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

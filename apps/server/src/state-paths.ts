@@ -9,6 +9,8 @@ export interface StatePaths {
   readonly files: string;
   readonly logs: string;
   readonly authority: string;
+  /** In it: without this one nothing can be issued. */
+  readonly authorityKey: string;
   readonly authoritySecret: string;
   readonly addressFile: string;
   readonly listeningFile: string;
@@ -25,6 +27,7 @@ export function statePaths(state: string): StatePaths {
     files: join(folder, 'files'),
     logs: join(folder, 'logs'),
     authority: join(folder, 'authority'),
+    authorityKey: join(folder, 'authority', 'issuing.json'),
     authoritySecret: join(folder, 'authority-secret'),
     addressFile: join(folder, 'address.json'),
     listeningFile: join(folder, 'listening.json'),

@@ -1,9 +1,10 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { access, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeBase64, encodeBase64 } from '@writ/contract';
 import { createTlsKey, type OwnCertificate } from '@writ/trust/certificates';
 import type { Authority, IssuedLeaf } from '@writ/trust/authority';
 import type { Clock } from '../clock.ts';
+import { StartError } from '../server-error.ts';
 import type { StatePaths } from '../state-paths.ts';
 import type { HostNames } from './host-names.ts';
 
@@ -46,22 +47,27 @@ interface Stored {
 
 const YOUNG_MS = 20 * 86_400_000;
 
+/**
+ * @param cluster that this server belongs to; null before anybody claimed it, and only then an authority is made.
+ * @throws StartError `authority.missing`
+ */
 export async function keepCertificates(
   paths: StatePaths,
   clock: Clock,
   randomBytes: (size: number) => Uint8Array,
+  cluster: string | null,
 ): Promise<Certificates> {
   const file = join(paths.folder, 'tls.json');
-  let stored = await readStored(file);
+  const missing = await missingOf(paths);
+  if (cluster !== null && missing !== undefined) throw authorityMissing(missing, cluster);
+  // What stands there of an authority that is not there any more says nothing.
+  let stored = missing === undefined ? await readStored(file) : null;
   let opening: Promise<Authority> | null = null;
 
   let kept = Promise.resolve();
 
   const authority = async (): Promise<Authority> => {
-    const mine = (opening ??= openAuthority(paths, clock, randomBytes).then(async (opened) => {
-      await opened.kept;
-      return opened.authority;
-    }));
+    const mine = (opening ??= loadKept(paths));
     try {
       return await mine;
     } catch (error) {
@@ -76,7 +82,10 @@ export async function keepCertificates(
     stored = next;
   };
   if (!stored) {
-    const opened = await openAuthority(paths, clock, randomBytes);
+    const opened =
+      missing === undefined
+        ? { authority: await loadKept(paths), kept: Promise.resolve() }
+        : await makeAuthority(paths, clock, randomBytes);
     opening = Promise.resolve(opened.authority);
     const first = {
       root: encodeBase64(opened.authority.rootCertificate),
@@ -139,22 +148,41 @@ export async function keepCertificates(
   };
 }
 
-/** A new one can be used while it is being written: sealing its keys is slow on purpose, and happens in other threads. */
-async function openAuthority(
+async function loadKept(paths: StatePaths): Promise<Authority> {
+  const { loadAuthority, loadSecret } = await import('@writ/trust/authority');
+  return await loadAuthority(paths.authority, await loadSecret(paths.authoritySecret));
+}
+
+/** It can be used while it is being written: sealing its keys is slow on purpose, and happens in other threads. */
+async function makeAuthority(
   paths: StatePaths,
   clock: Clock,
   randomBytes: (size: number) => Uint8Array,
 ): Promise<{ authority: Authority; kept: Promise<void> }> {
-  const { createAuthority, loadAuthority, loadOrCreateSecret, saveAuthority } =
-    await import('@writ/trust/authority');
+  const { createAuthority, loadOrCreateSecret, saveAuthority } = await import('@writ/trust/authority');
   const secret = await loadOrCreateSecret(paths.authoritySecret, randomBytes);
-  try {
-    return { authority: await loadAuthority(paths.authority, secret), kept: Promise.resolve() };
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'authority.missing')) throw error;
-  }
   const made = await createAuthority({ now: clock.now(), randomBytes });
   return { authority: made, kept: saveAuthority(paths.authority, made, secret, randomBytes) };
+}
+
+/** @returns undefined when all is there that issuing needs. */
+async function missingOf(paths: StatePaths): Promise<string | undefined> {
+  for (const path of [paths.authorityKey, paths.authoritySecret]) {
+    try {
+      await access(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path;
+      throw error;
+    }
+  }
+  return undefined;
+}
+
+function authorityMissing(path: string, cluster: string): StartError {
+  return new StartError(
+    'authority.missing',
+    `${path} is not there, and this server belongs to the cluster ${cluster}, whose agents believe no other authority: none is made. Put the folder “authority” and the file “authority-secret” back from a backup of the state folder. Without a backup the cluster cannot go on: start a new one in another folder (writ up --dir), and let each machine join it (writ invite, writ join).`,
+  );
 }
 
 async function readStored(file: string): Promise<Stored | null> {

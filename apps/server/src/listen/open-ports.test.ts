@@ -19,8 +19,11 @@ describe('the ports of a server', () => {
     state = await mkdtemp(join(tmpdir(), 'writ-ports-'));
     const paths = statePaths(state);
     await mkdir(paths.folder, { recursive: true });
-    const certificates = await keepCertificates(paths, clock, (size) =>
-      crypto.getRandomValues(new Uint8Array(size)),
+    const certificates = await keepCertificates(
+      paths,
+      clock,
+      (size) => crypto.getRandomValues(new Uint8Array(size)),
+      null,
     );
     own = await certificates.ownLeaf(`${'a'.repeat(51)}q`, 'server', {
       dnsNames: ['localhost'],

@@ -13,6 +13,11 @@ export async function loadOrCreateSecret(path: string, randomBytes: RandomBytes)
     () => false,
   );
   if (!exists) await writePrivateFile(path, `${Buffer.from(randomBytes(32)).toString('hex')}\n`);
+  return await loadSecret(path);
+}
+
+/** The one that was made, and never another: what it sealed cannot be opened with any other. */
+export async function loadSecret(path: string): Promise<Uint8Array> {
   const text = (await readPrivateFile(path)).trim();
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw refusal('authority.unreadable', `${path} is not 64 hexadecimal digits. Restore it from a backup.`);

@@ -1,4 +1,4 @@
-export { loadOrCreateSecret } from './authority-secret.ts';
+export { loadOrCreateSecret, loadSecret } from './authority-secret.ts';
 export type { AuthorityCode } from './codes.ts';
 export {
   type Authority,
