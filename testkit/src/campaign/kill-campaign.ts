@@ -13,6 +13,7 @@ import { throwDice, type Dice } from '../simulate/seeded-random.ts';
 import { startCluster, type AgentMember, type Cluster } from '../start-cluster.ts';
 import { judgeCampaign, type Evidence, type Verdict } from './judge-campaign.ts';
 import { keepSubmitting, type Load } from './keep-submitting.ts';
+import { keepEvidence, removeEvidence } from './keep-evidence.ts';
 import { isEffective, type Kill, type Role } from './kill.ts';
 import { accountsOf, agentVictim, postmasterVictim, serverVictim, strike, supervise } from './strike.ts';
 import type { Victim } from './strike.ts';
@@ -41,6 +42,8 @@ export interface CampaignResult extends Verdict {
   /** As the server names it. */
   readonly database: string;
   readonly writ: string;
+  /** Where everything is kept that tells of a fault; null when all held. */
+  readonly evidence: string | null;
 }
 
 /** Longer than a server needs to be back on a busy machine, or nothing would ever come to its end. */
@@ -103,8 +106,18 @@ export async function runKillCampaign(
     postmaster: postgres ? [postmasterVictim(postgres, effects)] : [],
   };
   const faults: string[] = [];
+  const kills: Kill[] = [];
+  const keep = (): Promise<string> =>
+    keepEvidence({ cluster, postgres, submissions: file, effects: effects.effects, kills });
+  let kept: string | undefined;
+  let isOver = false;
+  opened.defer(async () => {
+    if (isOver || signal.aborted) return;
+    await cluster.server.stop().catch(() => undefined);
+    say(`it broke off; what tells of it is in ${(kept ??= await keep())}`);
+  });
   const began = performance.now();
-  const kills = await killInTurn({ wish, dice, victims, load, say, signal, faults });
+  await killInTurn({ wish, dice, victims, load, say, signal, faults, kills });
   signal.throwIfAborted();
   const seconds = (performance.now() - began) / 1000;
 
@@ -119,6 +132,8 @@ export async function runKillCampaign(
   await Promise.all(cluster.agents.map((agent) => agent.stop()));
   const orphans = cluster.agents.flatMap(leftOf);
   await cluster.server.stop();
+  // Its folder goes with the cluster, and whether anything was left is known only then.
+  kept = await keep();
   const evidence: Evidence = {
     history: await (postgres ? readDatabase(postgres.url('campaign')) : readHistory(cluster.server.folder)),
     submissions: readSubmissions(file),
@@ -129,9 +144,14 @@ export async function runKillCampaign(
     endedByThemselves: supervised.flatMap((one) => one.endedByItself()),
   };
   const verdict = judgeCampaign(evidence);
+  const all = [...faults, ...verdict.faults];
+  isOver = true;
+  if (all.length === 0) removeEvidence(kept);
+  else say(`${all.length} faults; what tells of them is in ${kept}`);
   return {
     ...verdict,
-    faults: [...faults, ...verdict.faults],
+    faults: all,
+    evidence: all.length === 0 ? null : kept,
     wish,
     seconds,
     drainSeconds,
@@ -165,11 +185,12 @@ interface Killing {
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
   readonly faults: string[];
+  /** Each is added when it has happened. */
+  readonly kills: Kill[];
 }
 
 /** One role after the other. While a server or PostgreSQL is away nothing else is killed; agents come back meanwhile. */
-async function killInTurn({ wish, dice, victims, load, say, signal, faults }: Killing): Promise<Kill[]> {
-  const kills: Kill[] = [];
+async function killInTurn({ wish, dice, victims, load, say, signal, faults, kills }: Killing): Promise<void> {
   const effective = (role: Role): number =>
     kills.filter((kill) => kill.role === role && isEffective(kill)).length;
   const wanted = (): Role[] =>
@@ -198,7 +219,7 @@ async function killInTurn({ wish, dice, victims, load, say, signal, faults }: Ki
         } else struck.back.catch((error: unknown) => faults.push(String(error)));
       } catch (error) {
         faults.push(`after a kill of the ${role}: ${String(error)}`);
-        return kills;
+        return;
       }
     }
     if (performance.now() - told < 30_000) continue;
@@ -208,7 +229,6 @@ async function killInTurn({ wish, dice, victims, load, say, signal, faults }: Ki
       `${minutes} min: ${[...new Set(wish.roles)].map((role) => `${role} ${effective(role)}`).join(', ')} effective kills`,
     );
   }
-  return kills;
 }
 
 /** The time between a submission and its answer is short: half of the kills wait for it. */

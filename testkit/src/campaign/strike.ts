@@ -108,9 +108,7 @@ export interface Supervised {
 }
 
 function lastLines(folder: string): string {
-  return ['agent-run.log', 'agent/log']
-    .map((name) => readFileSync(join(folder, name), 'utf8').trimEnd().split('\n').slice(-3).join(' | '))
-    .join(' || ');
+  return readFileSync(join(folder, 'agent-run.log'), 'utf8').trimEnd().split('\n').slice(-3).join(' | ');
 }
 
 export function supervise(agent: AgentMember, effects: EffectLog): Supervised {

@@ -18,6 +18,8 @@ export interface TemporaryCluster {
   createDatabase(name: string): Promise<void>;
   /** As its owner, in one database. */
   query(database: string, statement: string): Promise<readonly Record<string, unknown>[]>;
+  /** Everything in one database, as text. */
+  dump(database: string, file: string): Promise<void>;
   start(): Promise<void>;
   /**
    * `fast`: as an operator stops it. `kill`: it and all its processes are killed with SIGKILL. `postmaster`: only the
@@ -69,6 +71,10 @@ export async function temporaryCluster(port?: number): Promise<TemporaryCluster>
       } finally {
         await client.end();
       }
+    },
+    async dump(database, file) {
+      const from = ['-h', folder, '-p', String(port ?? 5432), '-U', 'writ'];
+      await run(join(programs, 'pg_dump'), [...from, '-f', file, database], { env: as.env });
     },
     async start() {
       const started = spawn(join(programs, 'postgres'), ['-D', data], {
