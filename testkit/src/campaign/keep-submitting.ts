@@ -130,7 +130,7 @@ function makeOrder({ cluster, effects }: LoadWish, dice: Dice): Made {
   const order = buildOrder(
     {
       // A long one is still there when somebody looks who was left behind.
-      argv: taskLine(effects.port, isLong ? 6_000 : dice.whole(50, 400)),
+      argv: taskLine(effects.port, isLong ? 6_000 : dice.whole(50, 800)),
       ...(isArray && { array: { is: 'range', from: 1, to: tasks } as const }),
       ...(dice.chance(1 / 4) && { outputs: [OUTPUT], outputsRequired: true }),
       // Agents give more where they can.
