@@ -10,6 +10,7 @@ export type AgentErrorCode =
   | 'record.damaged'
   | 'join.no_answer'
   | 'join.refused'
+  | 'join.unavailable'
   | 'join.set_wrong'
   | 'join.server_wrong'
   | 'join.invite_wrong'

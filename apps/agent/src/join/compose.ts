@@ -53,12 +53,15 @@ export interface JoinWish {
   readonly patience?: Patience;
 }
 
-/** Milliseconds: for a connection to each address, and for all that is said on it. */
+/** Milliseconds: for a connection to each address, for all that is said on it, and until a server is asked again. */
 interface Patience {
   readonly connect: number;
   readonly converse: number;
+  readonly again: number;
 }
-const PATIENCE: Patience = { connect: 10_000, converse: 30_000 };
+const PATIENCE: Patience = { connect: 10_000, converse: 30_000, again: 1_000 };
+/** A database that was started anew is back by then. */
+const MOST_TRIES = 30;
 
 export interface Joined {
   readonly name: string;
@@ -75,6 +78,19 @@ export interface Joined {
  * After a lost answer it is called again: the same keys ask for the same thing.
  */
 export async function joinCluster(wish: JoinWish): Promise<Joined> {
+  const { again } = wish.patience ?? PATIENCE;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await joinOnce(wish);
+    } catch (error) {
+      const isPassing = error instanceof AgentError && error.code === 'join.unavailable';
+      if (!isPassing || tries === MOST_TRIES) throw error;
+    }
+    await wait(again, undefined, { signal: wish.signal });
+  }
+}
+
+async function joinOnce(wish: JoinWish): Promise<Joined> {
   const { connect, converse } = wish.patience ?? PATIENCE;
   const { line, limit } = await openAny(parseInvite(wish.invite).addresses, wish.signal, connect);
   limit.startAgain(converse);
@@ -341,7 +357,10 @@ async function openAny(
 }
 
 const refusedBy = ({ code, detail }: { code: string; detail: string }): AgentError =>
-  new AgentError('join.refused', `The server refused: ${code}, “${detail}”`);
+  new AgentError(
+    code === 'server.unavailable' ? 'join.unavailable' : 'join.refused',
+    `The server refused: ${code}, “${detail}”`,
+  );
 
 /** A host's name as a name of this cluster. */
 function nameOf(host: string): string {

@@ -89,7 +89,7 @@ describe('joining', () => {
         now: Date.now,
         random: (bytes) => crypto.getRandomValues(bytes),
         signal: new AbortController().signal,
-        patience: { connect, converse: 100 },
+        patience: { connect, converse: 100, again: 1 },
       });
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
@@ -108,6 +108,37 @@ describe('joining', () => {
       code: 'join.no_answer',
       message: /nothing came in 0.1 seconds/,
     });
+  });
+
+  it('asks again while the server does not reach its database, wherever it was told so, and says so in the end', async () => {
+    const { server, text } = await serve();
+    const away = { is: 'refused', code: 'server.unavailable', detail: 'it is away' } as const;
+    const joinAgain = (): Promise<Joined> =>
+      joinCluster({
+        invite: text,
+        name: 'lab-1',
+        folder: newFolder(),
+        now: Date.now,
+        random: (bytes) => crypto.getRandomValues(bytes),
+        signal: AbortSignal.timeout(30_000),
+        patience: { connect: 10_000, converse: 10_000, again: 1 },
+      });
+    const asked: string[] = [];
+    const answers = [false, true, false, true, true];
+    server.enrolLie = async (said, honest) => {
+      asked.push((said as { is: string }).is);
+      return (answers.shift() ?? true) ? await honest() : away;
+    };
+    await joinAgain();
+    assert.deepEqual(asked, ['join', 'join', 'admit', 'join', 'admit']);
+
+    server.enrolLie = () => Promise.resolve(away);
+    await assert.rejects(joinAgain(), {
+      code: 'join.unavailable',
+      message: /server\.unavailable, “it is away”/,
+    });
+    server.enrolLie = () => Promise.resolve({ ...away, code: 'invite.used' });
+    await assert.rejects(joinAgain(), { code: 'join.refused' });
   });
 
   it('refuses a server whose certificate is of another authority, before it proves anything', async () => {

@@ -100,6 +100,10 @@ export const JOINS: Record<JoinCode, { readonly what: string; readonly next: str
     what: 'The server does not take this machine.',
     next: 'Make a new invite: writ invite; or choose another name: --name.',
   },
+  'join.unavailable': {
+    what: 'The server does not reach its database at the moment.',
+    next: 'Wait until it is back, then run the command again with the same invite: it goes on where it was.',
+  },
   'join.other_cluster': {
     what: 'The folder belongs to an agent of another cluster.',
     next: 'Choose another folder: --dir.',

@@ -19,6 +19,7 @@ import {
 import type { Admit } from '../admit.ts';
 import type { Clock } from '../clock.ts';
 import type { Cluster } from '../cluster.ts';
+import { asServerError } from '../fastify-schemas.ts';
 import { limitRate } from '../limit-rate.ts';
 import type { Log } from '../log.ts';
 
@@ -45,6 +46,15 @@ const MOST_AT_ONCE = 256;
 const MOST_FROM_ONE = 32;
 /** From one address: joining is a rare thing, guessing is not. */
 const RATE = { most: 600, perMs: 60_000 };
+
+/** Those of people's requests do not fit here. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['server.failed', 'The server failed. Its log says why.'],
+  [
+    'server.unavailable',
+    'This server does not reach its database at the moment. Nothing is lost: ask again, with the same invite.',
+  ],
+]);
 
 /** `writ-enrol/1`: a machine without a certificate asks, judges what it is offered, and proves that it was invited. */
 export function openEnrolment(parts: EnrolParts): Enrolment {
@@ -79,12 +89,13 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
       converse(socket, source).catch((error: unknown) => {
         if (socket.destroyed) return;
         const isRefusal = error instanceof TrustError;
+        const { code, message } = isRefusal ? error : asServerError(error);
         log(isRefusal ? 'warning' : 'error', 'enrol.refused', {
           source,
-          error: isRefusal ? `${error.code}: ${error.message}` : error,
+          code,
+          error: isRefusal ? error.message : error,
         });
-        const code = isRefusal ? error.code : 'server.failed';
-        const detail = isRefusal ? error.message.slice(0, 1_000) : 'The server failed. Its log says why.';
+        const detail = (WORDS.get(code) ?? message).slice(0, 1_000);
         socket.end(lineOf({ is: 'refused', code, detail }));
       });
     },
