@@ -1,60 +1,64 @@
 import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
-import { BOUNDS, LINK_VERSION, orderCheck, PAYLOAD_TYPES } from '@writ/contract';
-import type { Envelope, LeasedTask } from '@writ/contract';
+import type { Envelope, FromAgent } from '@writ/contract';
 import { holdFolder } from '@writ/store/hold-folder';
-import { findKey, judgeAdmission, namesNewerSet, readUnverified } from '@writ/trust';
-import type { MachineFacts } from '@writ/trust';
 import { dialLink } from '@writ/trust/certificates';
 import type { PeerExpectation } from '@writ/trust/certificates';
-import { AgentError } from './agent-error.ts';
 import { askServer } from './ask-server.ts';
+import { attendRuns } from './attend-run.ts';
 import { enrolLeaf } from './certificate/enrol-leaf.ts';
 import { renewAlways } from './certificate/renew-leaf.ts';
 import { openTlsStore } from './certificate/tls-store.ts';
 import type { Clock } from './clock.ts';
-import { addressOf, readMachineFile } from './config/machine-file.ts';
+import { addressOf } from './config/machine-file.ts';
 import { openEnrolment } from './connect/enrol.ts';
 import { keepLink } from './connect/keep-link.ts';
 import { openLink } from './connect/link.ts';
-import type { Link } from './connect/link.ts';
 import { listenForServer } from './connect/listen.ts';
-import { describe, WRIT } from './describe.ts';
+import { describe } from './describe.ts';
 import { openBlobCache } from './files/blob-cache.ts';
 import { sendOutputs } from './files/send-outputs.ts';
+import { followSigners } from './follow-signers.ts';
 import { gatherEnds } from './gather-ends.ts';
 import { openCredits } from './give-credits.ts';
+import { greetServer } from './greet-server.ts';
 import { handleJob, handleLease } from './handle-job.ts';
 import type { Desk } from './handle-job.ts';
 import { hearServer } from './hear-server.ts';
 import { holdTasks } from './hold-tasks.ts';
-import { IsolateError } from './isolate/isolation.ts';
 import type { Isolation } from './isolate/isolation.ts';
 import { openIsolation } from './isolate/open-isolation.ts';
-import { readOutputs } from './isolate/read-outputs.ts';
+import { faultOfOutputs, readOutputs } from './isolate/read-outputs.ts';
 import { openJobApi } from './job-api/open-job-api.ts';
-import { whyNotOutput } from './judge-output.ts';
-import { openLeaseBook, plainTask } from './lease-book.ts';
+import { keepTryingWith } from './keep-trying.ts';
+import { openKnownOrders } from './known-orders.ts';
+import { openLeaseBook } from './lease-book.ts';
 import type { LeasedJob } from './leased-job.ts';
+import { openLeaving } from './leave-work.ts';
 import { openLiveJobs } from './live-job.ts';
 import { openLog, reasonOf } from './log.ts';
 import type { Log } from './log.ts';
+import { machineFacts, offersOf } from './machine-facts.ts';
 import { measureSpeed } from './measure/measure-speed.ts';
 import { readMachine } from './measure/read-machine.ts';
 import type { MachineMeasured } from './measure/read-machine.ts';
+import { watchSpeed } from './measure/watch-speed.ts';
+import { readMembership } from './membership.ts';
+import { openOrderPace } from './order-pace.ts';
 import { reachServer } from './reach-server.ts';
 import { openReceiptChain } from './receipts/receipt-chain.ts';
 import { openReceiptSender } from './receipts/send-receipts.ts';
 import { recoverSuccesses } from './recover-successes.ts';
 import { openReplay } from './replay/open-replay.ts';
 import { openReporting } from './report-job.ts';
+import { revokeWorkWith } from './revoke-work.ts';
+import { openShares } from './shares.ts';
 import { openSigners } from './signers/held-signers.ts';
 import { openWithdrawals } from './signers/withdrawals.ts';
-import { openShares } from './shares.ts';
 import { openSlotQueue } from './slot-queue.ts';
-import { placesOf, readAdmission, readIdentity } from './state-folder.ts';
+import { placesOf } from './state-folder.ts';
 import { systemClock } from './system-clock.ts';
-import type { Judge, VerifiedOrder } from './verify-job.ts';
+import type { Judge } from './verify-job.ts';
 
 export interface Given {
   /** The agent's folder, as this program sees it. */
@@ -91,55 +95,49 @@ export interface RunningAgent {
   close(): Promise<void>;
 }
 
-const TICK = 25;
-const MOST_ORDERS = 10_000;
-const MOST_HELD = 8_192;
-const IDLE_BEFORE_MEASURE = 30_000;
-const QUICK = 40;
+const LOOK_MS = 25;
 /** A server says something every fifteen seconds. */
 const SILENCE_MS = 60_000;
-/** How long it may take until what ran here has ended and the server knows. */
-const MOST_LEAVING = 3_000;
+const MOST_OUTPUTS = 10_000;
 
 /** Opens every part, passes each what it needs, and says who is told what. Who opens closes, in the opposite order. */
 export async function compose(given: Given): Promise<RunningAgent> {
   const { folder, isolation, network, machine, clock, random, log } = given;
   const places = placesOf(folder);
-  const machineFile = await readMachineFile(folder);
-  if (machineFile.machineId !== machine.machineId)
-    throw new AgentError(
-      'agent.moved',
-      `${folder} was made on another machine: a copy does not start. Remove the folder and join this machine by itself: writ join.`,
-    );
-  const identity = await readIdentity(folder);
-  if (!identity)
-    throw new AgentError(
-      'agent.state_missing',
-      `${places.identity} is not there. Join a cluster first: writ join.`,
-    );
-  const stop = new AbortController();
-  let isLeaving = false;
-  let lost: AgentError | undefined;
-  const losing = Promise.withResolvers<void>();
   const now = (): number => clock.now();
+  const stop = new AbortController();
+  const { signal } = stop;
 
-  const signers = await openSigners(places.signers, machineFile.cluster, now, log);
-  const paper = await readAdmission(folder);
-  const admitted = judgeAdmission(paper.admission, paper.invite, signers.sets);
-  if (admitted.identity !== identity.key)
-    throw new AgentError(
-      'agent.state_damaged',
-      `${places.admission} admits another identity key than the one in ${places.identity}. Join again.`,
-    );
-  const replay = await openReplay({ path: places.replay, bootId: machine.bootId, now, onLost: endLost });
+  // Who this agent is, and what it has recorded.
+  const membership = await readMembership(folder, machine.machineId);
+  const { machineFile, identity } = membership;
+  const { cluster } = machineFile;
+  const signers = await openSigners(places.signers, cluster, now, log);
+  const admitted = membership.judge(signers.sets);
+  const leases = openLeaseBook();
+  const inHand: Desk['inHand'] = new Map();
+  const leaving = openLeaving({
+    tasks: () => leases.tasks,
+    holding: () => holding,
+    inHand,
+    clock,
+    signal,
+    log,
+  });
+  const replay = await openReplay({
+    path: places.replay,
+    bootId: machine.bootId,
+    now,
+    onLost: leaving.loseRecord,
+  });
   replay.witness(signers.newestWord);
   const receipts = await openReceiptChain({
     folder: places.receipts,
-    cluster: machineFile.cluster,
+    cluster,
     admission: admitted.digest,
     identity,
     beforeRemoval: () => replay.sync(),
-    onLost: endLost,
+    onLost: leaving.loseRecord,
     segmentBytes: given.receiptSegmentBytes,
   });
   recoverSuccesses(receipts.found, replay);
@@ -147,36 +145,35 @@ export async function compose(given: Given): Promise<RunningAgent> {
     path: places.withdrawals,
     sets: () => signers.sets,
     now,
-    onKept: () => endWithdrawn(),
+    onKept: () => revoked.endWithdrawn(),
     log,
   });
 
+  // The way to the server.
   const roots = (): Uint8Array[] =>
     signers.sets.newest.set.authorities.map((der) => Buffer.from(der, 'base64'));
-  const issuing = (): readonly Uint8Array[] => tls.leaf?.issuing ?? [];
   const expectServer = (): PeerExpectation => ({
-    cluster: machineFile.cluster,
+    cluster,
     roles: ['server'],
     now: now(),
     roots: roots(),
-    issuing: issuing(),
+    issuing: tls.leaf?.issuing ?? [],
     mayActNow: () => true,
   });
   const tls = await openTlsStore({
     folder: places.tls,
-    cluster: machineFile.cluster,
+    cluster,
     name: () => admitted.name,
     identity,
     roots,
   });
-
   const reach = reachServer({
     servers: machineFile.servers.map(addressOf),
     heldLeaf: () => tls.leaf,
     isAsking: () => tls.isAsking,
-    enrol: (to, signal) =>
+    enrol: (to, limit) =>
       enrolLeaf({
-        open: () => network.openEnrolment(to, signal),
+        open: () => network.openEnrolment(to, limit),
         expect: expectServer,
         store: tls,
         clock,
@@ -186,147 +183,88 @@ export async function compose(given: Given): Promise<RunningAgent> {
     dialLink: network.dialLink,
     clock,
   });
+  const sender = openReceiptSender(receipts);
+  const keeper = keepLink({
+    dial: reach.dial,
+    open: network.openLink,
+    onOpen: (link) => {
+      orders.forgetTaken();
+      leases.forgetQuestions();
+      const held = [...leases.tasks];
+      link.send(
+        greetServer({
+          description: describeNow(),
+          set: signers.ref,
+          credits: credits.restart(),
+          leases,
+          receipts,
+        }),
+      );
+      if (held.length > 0) leases.ask(held, clock.monotonic());
+      sender.use(link);
+      log('link.opened');
+      speed.measureFirst();
+    },
+    onMessage: (link, message) => hear(link, message),
+    onOver: (reason) => {
+      sender.use(null);
+      log('link.over', { why: reason?.message ?? 'closed here' });
+    },
+    silenceMs: given.silenceMs,
+    clock,
+    random,
+    log,
+  });
+  const isLinked = (): boolean => keeper.link !== undefined;
+  const send = (message: FromAgent): void => keeper.link?.send(message);
+  const asking = askServer(() => keeper.link);
+  const whileMine = keepTryingWith({ clock, signal, isLinked, linked: () => keeper.linked });
 
-  // What this machine is; orders are compared with these and nothing else.
-  const offers = isolation.offers.filter(
-    (offer) => offer.measured && machineFile.profiles.includes(offer.profile),
-  );
-  const strictness = ['strict', 'user', 'bare'];
-  const facts: MachineFacts = {
-    os: machine.os,
-    arch: machine.arch,
-    host: machine.host,
-    cores: machine.cores,
-    memoryBytes: machine.memoryBytes,
-    counters: machineFile.counters ?? [],
-    admitted,
-    profiles: offers
-      .toSorted((a, b) => strictness.indexOf(a.profile) - strictness.indexOf(b.profile))
-      .map(({ profile, network }) => ({
-        profile,
-        network: network === 'asked' && machineFile.network === 'asked',
-      })),
-  };
+  // What this machine is.
+  const offers = offersOf(isolation.offers, machineFile);
   if (offers.length === 0)
     log('agent.offers_nothing', {
       why: 'no profile was measured that the owner offers: this agent takes no jobs. On Debian: apt-get install bubblewrap; elsewhere offer “bare” in machine.json.',
     });
-  let megaflops = 0;
+  const facts = machineFacts({ machine, machineFile, admitted, offers });
   const slots = Math.min(machineFile.slots, isolation.slots);
+  const speed = watchSpeed({
+    measure: given.measureSpeed,
+    signal,
+    since: clock.monotonic(),
+    onFaster: () => send({ is: 'description', description: describeNow() }),
+    log,
+  });
   const describeNow = (): Envelope =>
     describe({
-      cluster: machineFile.cluster,
+      cluster,
       identity,
       now: now(),
       node: process.version,
       machine,
       slots,
       counters: facts.counters,
-      megaflops,
+      megaflops: speed.megaflops,
       offers,
       labels: machineFile.labels,
     });
 
-  // Orders as they came, and what they came to under the present set.
-  const orders = new Map<string, Envelope>();
-  const verified = new Map<string, VerifiedOrder>();
-  const pace = new Map<string, number>();
-  const leases = openLeaseBook();
-  const sender = openReceiptSender(receipts);
-  let idleSince = clock.monotonic();
-  let isMeasured = false;
-  let isMeasuredIdle = false;
-  let linked = Promise.withResolvers<void>();
-
-  const judge = (): Judge => ({
-    identity: identity.key,
-    sets: signers.sets,
-    newestWord: signers.newestWord,
-    machine: facts,
-    owner: { is: machineFile.policy },
-    now: replay.now(),
-    purgedUpTo: replay.mark,
-    witnessed: replay.witnessed,
-    isWithdrawn: (order, index, person) => withdrawals.holds(order, index, person),
-  });
-
-  const keeper = keepLink({
-    dial: reach.dial,
-    open: network.openLink,
-    onOpen,
-    onMessage: (link, message) => hear(link, message),
-    onOver,
-    silenceMs: given.silenceMs,
-    clock,
-    random,
-    log,
-  });
-  const asking = askServer(() => keeper.link);
-
+  // The work that is here.
+  const orders = openKnownOrders();
+  const pace = openOrderPace();
+  const shares = openShares(facts);
   const live = openLiveJobs({
     monotonic: () => clock.monotonic(),
-    send: (message) => keeper.link?.send(message),
+    send,
     sendLog: (path, offset, size, stream) => asking.sendLog(path, offset, { stream, size }),
-    isLinked: () => keeper.link !== undefined,
+    isLinked,
     log,
   });
-
-  const report = openReporting({
-    receipts,
-    replay,
-    now,
-    set: () => signers.ref,
-    gathered: gatherEnds(clock, stop.signal, () => queue.waiting > 0),
-    onDurable: (receipt) => sender.durable(receipt),
-    tailsOf: (job) => live.tailsOf(job),
-    begunTailsOf: (job) => live.begunTailsOf(job),
-    whileMine,
-    sendOutputs: (job, tar) =>
-      sendOutputs({
-        folder: `${places.outputs}/${job.task.job}.${job.task.index}.${job.task.attempt}`,
-        found: readOutputs(tar, {
-          patterns: job.verified.order.outputs.patterns,
-          inputs: new Set(job.inputs.map((file) => file.path)),
-          maxBytes: job.verified.order.limits.outputBytes,
-          maxFiles: 10_000,
-        }),
-        send: (digest, size, open) =>
-          whileMine(job, () => asking.sendFile(digest, job.task, { stream: open(), size })),
-      }),
-    faultOfOutputs,
-    log,
-  });
-
-  const cache = await openBlobCache({
-    folder: isolation.cacheFolder,
-    mostBytes: machineFile.cacheBytes,
-    now,
-    // Tasks of one order share their list.
-    needed: () => Array.from(new Set([...queue.jobs, ...live.notBegun].map((job) => job.inputs))).flat(),
-    fetch: (digest) => asking.fetchFile(digest),
-  });
-
-  const jobApi = await openJobApi({
-    folder: `${isolation.cacheFolder}/job-api`,
-    slots: Math.max(1, slots),
-    sets: isolation.runsPerSlot,
-    monotonic: () => clock.monotonic(),
-    onFault: (error) => log('job_api.not_listening', { why: reasonOf(error) }),
-  });
-  const endSpeech = (job: LeasedJob): void => {
-    if (!job.running) return;
-    const { named, quiet } = jobApi.end(job.running);
-    job.named = named;
-    job.running.holdBack(quiet);
-  };
-
-  const shares = openShares(facts);
   const queue = openSlotQueue<LeasedJob>({
     slots: Math.max(1, slots),
     kind: (job) => job.task.order,
     reserve: (job) => shares.reserve(job.verified.order.limits),
-    depth: (job) =>
-      (pace.get(job.task.order) ?? Number.POSITIVE_INFINITY) < QUICK ? isolation.runsPerSlot : 1,
+    depth: (job) => (pace.isQuick(job.task.order) ? isolation.runsPerSlot : 1),
     run: async (job, slot, free) => {
       try {
         await handleJob(job, slot, free, desk);
@@ -339,26 +277,94 @@ export async function compose(given: Given): Promise<RunningAgent> {
       }
     },
   });
-
   const credits = openCredits({
     slots,
     held: () => leases.size,
-    mayGive: () => keeper.link !== undefined && !isLeaving && !stop.signal.aborted && offers.length > 0,
-    send: (more) => keeper.link?.send({ is: 'credits', more }),
+    mayGive: () => isLinked() && !leaving.isLeaving && !signal.aborted && offers.length > 0,
+    send: (more) => send({ is: 'credits', more }),
   });
-
   const holding = holdTasks({
     leases,
     queue,
     replay,
     running: () => live.jobs,
     cancel: (started, how) => isolation.cancel(started, how),
-    isLinked: () => keeper.link !== undefined,
-    send: (message) => keeper.link?.send(message),
+    isLinked,
+    send,
     onFewer: () => credits.give(),
     log,
   });
+  const revoked = revokeWorkWith({ live, holding, withdrawals, sets: () => signers.sets });
+  const following = followSigners({
+    signers,
+    fetchSets: (after) => asking.fetchSets(after),
+    witness: (time) => replay.witness(time),
+    onFollowed: () => revoked.endCompromised(),
+    judgeOwn: () => membership.judge(signers.sets),
+    tellSet: (set) => send({ is: 'set', set }),
+    log,
+  });
+  const cache = await openBlobCache({
+    folder: isolation.cacheFolder,
+    mostBytes: machineFile.cacheBytes,
+    now,
+    // Tasks of one order share their list.
+    needed: () => Array.from(new Set([...queue.jobs, ...live.notBegun].map((job) => job.inputs))).flat(),
+    fetch: (digest) => asking.fetchFile(digest),
+  });
+  const jobApi = await openJobApi({
+    folder: `${isolation.cacheFolder}/job-api`,
+    slots: Math.max(1, slots),
+    sets: isolation.runsPerSlot,
+    monotonic: () => clock.monotonic(),
+    onFault: (error) => log('job_api.not_listening', { why: reasonOf(error) }),
+  });
+  const attending = attendRuns({
+    live,
+    jobApi,
+    pace,
+    credits,
+    isWithdrawn: revoked.isWithdrawn,
+    cancel: (started, how) => isolation.cancel(started, how),
+  });
+  const report = openReporting({
+    receipts,
+    replay,
+    now,
+    set: () => signers.ref,
+    gathered: gatherEnds(clock, signal, () => queue.waiting > 0),
+    onDurable: (receipt) => sender.durable(receipt),
+    tailsOf: (job) => live.tailsOf(job),
+    begunTailsOf: (job) => live.begunTailsOf(job),
+    whileMine,
+    sendOutputs: (job, tar) =>
+      sendOutputs({
+        folder: `${places.outputs}/${job.task.job}.${job.task.index}.${job.task.attempt}`,
+        found: readOutputs(tar, {
+          patterns: job.verified.order.outputs.patterns,
+          inputs: new Set(job.inputs.map((file) => file.path)),
+          maxBytes: job.verified.order.limits.outputBytes,
+          maxFiles: MOST_OUTPUTS,
+        }),
+        send: (digest, size, open) =>
+          whileMine(job, () => asking.sendFile(digest, job.task, { stream: open(), size })),
+      }),
+    faultOfOutputs,
+    log,
+  });
 
+  // The story of a job.
+  const judge = (): Judge => ({
+    identity: identity.key,
+    sets: signers.sets,
+    newestWord: signers.newestWord,
+    machine: facts,
+    owner: { is: machineFile.policy },
+    now: replay.now(),
+    purgedUpTo: replay.mark,
+    witnessed: replay.witnessed,
+    isWithdrawn: (order, index, person) => withdrawals.holds(order, index, person),
+  });
   const desk: Desk = {
     leases,
     replay,
@@ -366,55 +372,27 @@ export async function compose(given: Given): Promise<RunningAgent> {
     log,
     judge,
     monotonic: () => clock.monotonic(),
-    orderOf: (digest) => orders.get(digest),
-    verifiedOf: (digest) => verified.get(digest),
+    orderOf: (digest) => orders.find(digest),
+    verifiedOf: (digest) => orders.findVerified(digest),
     keepVerified: (found) => {
-      if (verified.get(found.digest) === found) return;
-      if (verified.size >= MOST_ORDERS) verified.clear();
-      if (pace.size >= MOST_ORDERS) pace.clear();
-      verified.set(found.digest, found);
-      signers.takeWord(found);
-      replay.witness(Math.max(found.order.issued, signers.newestWord));
+      if (orders.keepVerified(found)) following.heardOrder(found);
     },
-    catchUp: async (envelope) => {
-      const named = envelope && nameOfSet(envelope);
-      if (!named || !namesNewerSet(named, signers.sets)) return;
-      // Without them the order is refused by its own check.
-      await fetchSets().catch((error: unknown) => log('signers.not_fetched', { why: reasonOf(error) }));
-    },
+    catchUp: following.catchUp,
     bringInputs: async ({ variant }) => {
       const { inputs } = variant.variant.command;
       return inputs.is === 'list' && inputs.files.length === 0 ? [] : cache.bring(inputs);
     },
     queue: (job) => {
-      if (isLeaving) void holding.giveBack([job]);
+      if (leaving.isLeaving) void holding.giveBack([job]);
       else queue.add(job);
     },
     giveBack: (job) => holding.giveBack([job]),
-    inHand: new Map(),
+    inHand,
     stopLost: (task) => holding.stopHeld(task, 'lost', 'kill'),
-    isolate: (run, mayStart) => isolation.start(run, () => lost === undefined && mayStart()),
-    onRunning: (job) => {
-      live.add(job);
-      // It may have been withdrawn while the launcher took it.
-      if (isWithdrawn(job)) job.stop ??= 'cancelled';
-      if (job.running)
-        jobApi.begin(job.running, {
-          onProgress: (said) => live.tell(job, said),
-          whyNotOutput: (path) => whyNotOutput(job, path),
-        });
-      if (job.stop && job.running) isolation.cancel(job.running, 'kill');
-    },
-    onEnded: (job, end) => {
-      const wall = end.endedMs - end.startedMs;
-      const before = pace.get(job.task.order);
-      pace.set(job.task.order, before === undefined ? wall : before * 0.8 + wall * 0.2);
-      credits.pace(wall < QUICK);
-      live.remove(job);
-      endSpeech(job);
-    },
+    isolate: (run, mayStart) => isolation.start(run, () => leaving.lost === undefined && mayStart()),
+    onRunning: attending.onRunning,
+    onEnded: attending.onEnded,
   };
-
   const hear = hearServer({
     orders,
     leases,
@@ -423,16 +401,11 @@ export async function compose(given: Given): Promise<RunningAgent> {
     receipts,
     withdrawals,
     onLease: (message) => {
-      idleSince = Number.POSITIVE_INFINITY;
+      speed.isBusy();
       return handleLease(message, desk);
     },
-    onSetNamed: async (set) => {
-      if (namesNewerSet(set, signers.sets)) await fetchSets();
-    },
-    onFreshness: async (envelope) => {
-      await signers.takeFreshness(envelope);
-      replay.witness(signers.newestWord);
-    },
+    onSetNamed: following.heardOf,
+    onFreshness: following.heardFreshness,
     log,
   });
 
@@ -446,50 +419,12 @@ export async function compose(given: Given): Promise<RunningAgent> {
     },
     over,
     async close() {
-      await leaveWork();
+      await leaving.leave();
       stop.abort();
       // Why it ended is for whoever looks at how it ended.
       await over.catch(() => undefined);
     },
   };
-
-  /** What had not started is others' at once, and no attempt of it is used up. */
-  async function leaveUnstarted(): Promise<void> {
-    isLeaving = true;
-    await holding.handBack(Array.from(leases.tasks));
-    // Written with the end of this turn. For longer the server would lease to it again.
-    await clock.wait(1, stop.signal);
-  }
-
-  /** Given up while the server can still be told: others take it at once, and no task ends as if its job had failed. */
-  async function leaveWork(): Promise<void> {
-    isLeaving = true;
-    await holding.handBack(Array.from(leases.tasks));
-    await stopWork();
-  }
-
-  async function stopWork(): Promise<void> {
-    for (const task of Array.from(leases.tasks)) holding.stopHeld(task, 'lost', 'kill');
-    await Promise.race([Promise.all(desk.inHand.values()), clock.wait(MOST_LEAVING, stop.signal)]);
-  }
-
-  /** What the disk did not take cannot be promised, and nothing more is: whatever runs is ended here, and others take it. */
-  function endLost(error: AgentError): void {
-    lost ??= error;
-    isLeaving = true;
-    log('agent.record_lost', { code: error.code, why: error.message });
-    losing.resolve();
-  }
-
-  function isWithdrawn({ task, verified }: LeasedJob): boolean {
-    return withdrawals.holds(verified.digest, task.index, verified.order.person);
-  }
-
-  /** What the launcher has taken starts by itself when the run before it ends: no other look comes before that. */
-  function endWithdrawn(): void {
-    for (const job of live.notBegun)
-      if (isWithdrawn(job)) holding.stopHeld(job.task, 'cancelled', 'terminate');
-  }
 
   /** Everything that goes on at the same time, until told to stop or the launcher is gone. */
   async function run(): Promise<void> {
@@ -497,17 +432,17 @@ export async function compose(given: Given): Promise<RunningAgent> {
     await rm(places.outputs, { recursive: true, force: true });
     await mkdir(places.outputs, { recursive: true, mode: 0o700 });
     const gone = isolation.lost.then(async () => {
-      if (stop.signal.aborted) return;
+      if (signal.aborted) return;
       log('agent.launcher_lost', { why: 'the launcher is gone, and every job with it' });
-      await leaveUnstarted();
+      await leaving.leaveUnstarted();
       stop.abort();
     });
-    void losing.promise.then(stopWork).finally(() => stop.abort());
+    void leaving.afterLoss().finally(() => stop.abort());
     try {
       if (machineFile.listen) await listen(machineFile.listen);
       await Promise.all([
-        keepTicking(),
-        machineFile.servers.length > 0 ? keeper.dialAlways(stop.signal) : undefined,
+        keepLooking(),
+        machineFile.servers.length > 0 ? keeper.dialAlways(signal) : undefined,
         renewAlways(
           {
             store: tls,
@@ -517,15 +452,14 @@ export async function compose(given: Given): Promise<RunningAgent> {
             random,
             log,
           },
-          stop.signal,
+          signal,
         ),
-        stop.signal.aborted ? undefined : once(stop.signal, 'abort'),
+        signal.aborted ? undefined : once(signal, 'abort'),
       ]);
     } finally {
       stop.abort();
       await listener?.close();
       keeper.link?.close();
-      linked.resolve();
       for (const task of Array.from(leases.tasks)) leases.drop(task);
       await isolation.close();
       await gone;
@@ -534,11 +468,11 @@ export async function compose(given: Given): Promise<RunningAgent> {
       await replay.close();
       log('agent.stopped');
     }
-    if (lost) throw lost;
+    if (leaving.lost) throw leaving.lost;
   }
 
   async function listen(where: { host: string; port: number }): Promise<void> {
-    const leaf = await reach.currentLeaf(stop.signal);
+    const leaf = await reach.currentLeaf(signal);
     listener = await network.listenForServer({
       ...where,
       own: leaf.own,
@@ -549,129 +483,20 @@ export async function compose(given: Given): Promise<RunningAgent> {
     log('agent.listens', { port: listener.port });
   }
 
-  function onOpen(link: Link): void {
-    orders.clear();
-    leases.forgetQuestions();
-    const held = [...leases.tasks];
-    link.send({
-      is: 'hello',
-      link: LINK_VERSION,
-      writ: WRIT,
-      description: describeNow(),
-      set: signers.ref,
-      seq: receipts.seq,
-      credits: credits.restart(),
-      held: held
-        .map((task) => ({
-          ...plainTask(task),
-          is: task.isRunning ? ('running' as const) : ('leased' as const),
-        }))
-        .concat(reportedTasks().map((task) => ({ ...task, is: 'running' as const })))
-        .slice(0, MOST_HELD),
-    });
-    if (held.length > 0) leases.ask(held, clock.monotonic());
-    sender.use(link);
-    linked.resolve();
-    log('link.opened');
-    if (isMeasured) return;
-    isMeasured = true;
-    measure();
-  }
-
-  /** Ended here, and the server has not heard of it: their leases must last until their receipts, which come next, are read. */
-  function reportedTasks(): LeasedTask[] {
-    const newest = new Map(
-      Array.from(receipts.pending, ({ task }) => [`${task.job}.${task.index}`, task] as const),
-    );
-    return [...newest.values()].filter((task) => !leases.find(task));
-  }
-
-  function onOver(reason: Error | undefined): void {
-    sender.use(null);
-    linked = Promise.withResolvers<void>();
-    log('link.over', { why: reason?.message ?? 'closed here' });
-  }
-
-  async function keepTicking(): Promise<void> {
-    while (!stop.signal.aborted) {
-      await clock.wait(TICK, stop.signal);
-      if (!stop.signal.aborted) tick();
-    }
-  }
-
-  /** Called forty times a second: what is due by time alone. */
-  function tick(): void {
-    const at = clock.monotonic();
-    if (leases.size === 0) return lookIdle(at);
-    holding.look(at);
-    live.look();
-    jobApi.look();
-  }
-
-  /** Once, when nothing has run for a while: the measure at the start may have shared the machine with others. */
-  function lookIdle(at: number): void {
-    if (idleSince === Number.POSITIVE_INFINITY) idleSince = at;
-    if (isMeasuredIdle || at - idleSince < IDLE_BEFORE_MEASURE) return;
-    isMeasuredIdle = true;
-    measure();
-  }
-
-  /** Jobs need not wait for it: a description may be sent again. */
-  function measure(): void {
-    given
-      .measureSpeed(stop.signal)
-      .then((measured) => {
-        if (stop.signal.aborted || measured <= megaflops) return;
-        megaflops = measured;
-        keeper.link?.send({ is: 'description', description: describeNow() });
-      })
-      .catch((error: unknown) => log('measure.failed', { why: reasonOf(error) }));
-  }
-
-  async function fetchSets(): Promise<void> {
-    const answer = await asking.fetchSets(signers.ref.version);
-    await signers.follow(answer.sets);
-    // Whoever declared a key compromised said whether what runs under it may finish: nothing that fails may come before.
-    for (const job of Array.from(live.jobs)) {
-      const ended = findKey(signers.sets.newest.set, job.verified.order.key)?.entry.ended;
-      if (ended?.is === 'compromised' && ended.running === 'stop')
-        holding.stop(job.task, 'cancelled', 'kill');
-    }
-    if (answer.freshness) await signers.takeFreshness(answer.freshness);
-    replay.witness(Math.max(signers.sets.newest.set.time, signers.newestWord));
-    judgeAdmission(paper.admission, paper.invite, signers.sets);
-    keeper.link?.send({ is: 'set', set: signers.ref });
-  }
-
-  /** Tries until it succeeds; a lost link is waited for as long as the lease holds. */
-  async function whileMine<T>(job: LeasedJob, what: () => Promise<T>): Promise<T> {
-    for (let failures = 0; ; failures += 1) {
-      try {
-        return await what();
-      } catch (error) {
-        if (job.stop === 'lost' || !job.task.isMine || stop.signal.aborted || failures > 100) throw error;
-        await clock.wait(50 + Math.min(1000, failures * 100), stop.signal);
-        if (!keeper.link) await Promise.race([linked.promise, clock.wait(1000, stop.signal)]);
+  /** Forty times a second: what is due by time alone. */
+  async function keepLooking(): Promise<void> {
+    while (!signal.aborted) {
+      await clock.wait(LOOK_MS, signal);
+      if (signal.aborted) return;
+      const at = clock.monotonic();
+      if (leases.size === 0) {
+        speed.lookIdle(at);
+        continue;
       }
+      holding.look(at);
+      live.look();
+      jobApi.look();
     }
-  }
-}
-
-/** A tar that lies is the job's doing; a full disk or a lost link is not. */
-function faultOfOutputs(error: unknown): 'output_limit' | 'sandbox' | undefined {
-  if (!(error instanceof IsolateError)) return undefined;
-  return error.code === 'outputs.too_large' || error.code === 'outputs.too_many' ? 'output_limit' : 'sandbox';
-}
-
-function nameOfSet(envelope: Envelope) {
-  try {
-    return readUnverified(envelope, {
-      type: PAYLOAD_TYPES.order,
-      check: orderCheck,
-      maxBytes: BOUNDS.orderBytes,
-    }).set;
-  } catch {
-    return undefined; // its own check says why
   }
 }
 

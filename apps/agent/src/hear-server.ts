@@ -4,6 +4,7 @@ import { AgentError } from './agent-error.ts';
 import type { Link } from './connect/link.ts';
 import type { Credits } from './give-credits.ts';
 import type { TaskHolding } from './hold-tasks.ts';
+import type { KnownOrders } from './known-orders.ts';
 import { plainTask } from './lease-book.ts';
 import type { LeaseBook } from './lease-book.ts';
 import { reasonOf } from './log.ts';
@@ -12,8 +13,7 @@ import type { ReceiptChain } from './receipts/receipt-chain.ts';
 import type { Withdrawals } from './signers/withdrawals.ts';
 
 export interface HearingParts {
-  /** Orders as they came on this link, by digest. */
-  readonly orders: Map<string, Envelope>;
+  readonly orders: Pick<KnownOrders, 'take'>;
   readonly leases: LeaseBook;
   readonly holding: TaskHolding;
   readonly credits: Credits;
@@ -25,7 +25,6 @@ export interface HearingParts {
   readonly log: Log;
 }
 
-const MOST_ORDERS = 10_000;
 /** Far more than an honest server leases: it keeps to the credits. */
 const MOST_IN_HAND = 20_000;
 
@@ -43,9 +42,7 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
           );
         return;
       case 'order':
-        if (orders.size >= MOST_ORDERS)
-          throw new AgentError('link.closed', 'This link has carried its share of orders; a new one begins.');
-        orders.set(message.digest, message.envelope);
+        orders.take(message.digest, message.envelope);
         return;
       case 'lease':
         // Each task ends with a receipt that is kept until it is accepted: who leases on and accepts nothing fills this disk.

@@ -314,7 +314,11 @@ import { spelling } from './replay/load-replay.ts';`,
   {
     name: 'a withdrawal does not reach what waits behind another run of its slot',
     breaks: 'I6',
-    edits: edit('apps/agent/src/compose.ts', `onKept: () => endWithdrawn(),`, `onKept: () => undefined,`),
+    edits: edit(
+      'apps/agent/src/compose.ts',
+      `onKept: () => revoked.endWithdrawn(),`,
+      `onKept: () => undefined,`,
+    ),
   },
   {
     name: 'an order that is stored is refused once its key has ended',

@@ -36,10 +36,13 @@ const RULES = [
   'apps/server/src/people/submit-job.ts',
   'apps/agent/src/certificate/renew-leaf.ts',
   'apps/agent/src/compose.ts',
+  'apps/agent/src/follow-signers.ts',
   'apps/agent/src/handle-job.ts',
   'apps/agent/src/hold-tasks.ts',
   'apps/agent/src/lease-book.ts',
+  'apps/agent/src/leave-work.ts',
   'apps/agent/src/replay/task-memory.ts',
+  'apps/agent/src/revoke-work.ts',
   'apps/agent/src/signers/held-signers.ts',
   'apps/agent/src/verify-job.ts',
 ];

@@ -35,10 +35,13 @@ export interface LinkKeeper {
   /** A server dialed: the same code from here on. A second link while one is open is refused. */
   take(socket: TLSSocket): void;
   readonly link: Link | undefined;
+  /** Resolves when there is one. */
+  readonly linked: Promise<void>;
 }
 
 export function keepLink(keeping: LinkKeeping): LinkKeeper {
   let link: Link | undefined;
+  let linked = Promise.withResolvers<void>();
   let welcomedAt = Number.POSITIVE_INFINITY;
   let heardAt = 0;
 
@@ -52,6 +55,7 @@ export function keepLink(keeping: LinkKeeping): LinkKeeper {
     });
     link = opened;
     keeping.onOpen(opened);
+    linked.resolve();
     return opened;
   };
   const untilOver = async (opened: Link): Promise<void> => {
@@ -60,7 +64,10 @@ export function keepLink(keeping: LinkKeeping): LinkKeeper {
     const reason = await opened.over;
     over.abort();
     await watching;
-    if (link === opened) link = undefined;
+    if (link === opened) {
+      link = undefined;
+      linked = Promise.withResolvers();
+    }
     keeping.onOver(reason);
   };
 
@@ -81,6 +88,9 @@ export function keepLink(keeping: LinkKeeping): LinkKeeper {
   return {
     get link() {
       return link;
+    },
+    get linked() {
+      return linked.promise;
     },
     take(socket) {
       if (link) socket.destroy();

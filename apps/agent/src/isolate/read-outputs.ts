@@ -114,6 +114,12 @@ async function* contentOf(entry: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   }
 }
 
+/** What is wrong with outputs that cannot be taken: a tar that lies is the job's doing, a full disk or a lost link is not. */
+export function faultOfOutputs(error: unknown): 'output_limit' | 'sandbox' | undefined {
+  if (!(error instanceof IsolateError)) return undefined;
+  return error.code === 'outputs.too_large' || error.code === 'outputs.too_many' ? 'output_limit' : 'sandbox';
+}
+
 function malformed(cause: unknown): IsolateError {
   const text = `The outputs of the job are no whole tar archive: ${(cause as Error).message}.`;
   return new IsolateError('outputs.malformed', text, { cause });
