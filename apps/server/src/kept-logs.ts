@@ -25,6 +25,8 @@ export interface KeptLogs {
   adopt(from: LogName, to: LogName): Promise<void>;
   sizeOf(name: LogName): Promise<number>;
   read(name: LogName, offset: number): AsyncIterable<Uint8Array>;
+  /** Says that there is more to read, and not what: the disk keeps it. @returns what ends it. */
+  onGrown(name: LogName, listener: () => void): () => void;
   /** Bytes of all its logs. */
   sizeOfJob(job: string): Promise<number>;
   /** All logs of a job. @returns how many bytes went. */

@@ -108,12 +108,17 @@ export interface Client {
   removeQueue(name: string): Promise<void>;
   /** Removes jobs and files that were kept long enough, or says what would go. For administrators. */
   prune(wish: Prune): Promise<PruneView>;
-  /** Raw bytes of a log from `offset` to its present end, and of which attempt. */
+  /** Raw bytes of a log from `offset` to its present end, or with `follow` to the end of its attempt, and of which attempt. */
   readLog(
     id: string,
     index: number,
     stream: 'stdout' | 'stderr',
-    asked?: { attempt?: number | undefined; offset?: number | undefined; signal?: AbortSignal },
+    asked?: {
+      attempt?: number | undefined;
+      offset?: number | undefined;
+      follow?: boolean;
+      signal?: AbortSignal;
+    },
   ): Promise<{ attempt: number; body: ReadableStream<Uint8Array> | null }>;
   /** Which of these the server does not have. */
   askFiles(files: readonly { digest: string; size: number }[]): Promise<string[]>;
@@ -248,10 +253,10 @@ export function connect(server: Server): Client {
     },
     prune: (wish) => ask('prune', shapes.pruned, { json: wish }),
     cancelJob: (id, wish) => ask('cancelJob', shapes.job, { path: { id }, json: wish }),
-    async readLog(id, index, stream, { attempt, offset, signal } = {}) {
+    async readLog(id, index, stream, { attempt, offset, follow, signal } = {}) {
       const answer = await send('readLog', {
         path: { id, index, stream },
-        query: { attempt, offset },
+        query: { attempt, offset, follow: follow === true ? 1 : undefined },
         headers: { accept: 'application/octet-stream' },
         signal,
       });

@@ -532,6 +532,7 @@ const NO_LOGS: KeptLogs = {
   sizeOfJob: unasked,
   removeJob: unasked,
   read: unasked,
+  onGrown: unasked,
 };
 const NO_FILES: KeptFiles = {
   sizeOf: unasked,

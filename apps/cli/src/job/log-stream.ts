@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { type Client, ClientError } from '@writ/client';
+import { type Client, ClientError, isPassing } from '@writ/client';
 import { startDigest } from '@writ/trust/digest';
 
 type StreamName = 'stdout' | 'stderr';
+
+const againMs = 500;
 
 /** One log as it grows: what was shown is remembered by its digest, to be compared with the receipt at the end. */
 export class LogStream {
@@ -36,19 +38,33 @@ export class LogStream {
     const answer = await this.#client.readLog(this.#job, this.#index, this.#stream, asked);
     if (answer.attempt !== this.#attempt) {
       const isLater = this.#attempt !== 0;
-      this.#attempt = answer.attempt;
+      this.#begin(answer.attempt);
       if (isLater) {
         await answer.body?.cancel();
-        this.#offset = 0;
-        this.#digest = startDigest();
         await this.pump(signal, answer.attempt);
         return;
       }
     }
-    for await (const chunk of answer.body ?? []) {
-      this.#digest.update(chunk);
-      this.#offset += chunk.length;
-      await this.#show(chunk);
+    await this.#take(answer.body);
+  }
+
+  /** Shows what comes until that attempt has ended or the signal fires, through lost connections. */
+  async follow(
+    attempt: number,
+    { signal, wait }: { signal: AbortSignal; wait: (ms: number, signal: AbortSignal) => Promise<void> },
+  ): Promise<void> {
+    if (attempt !== this.#attempt) this.#begin(attempt);
+    while (!signal.aborted) {
+      try {
+        const asked = { offset: this.#offset, attempt, follow: true, signal };
+        const { body } = await this.#client.readLog(this.#job, this.#index, this.#stream, asked);
+        await this.#take(body);
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isPassing(error)) throw error;
+      }
+      await wait(againMs, signal);
     }
   }
 
@@ -58,17 +74,27 @@ export class LogStream {
     attempt: number,
     signal?: AbortSignal,
   ): Promise<void> {
-    if (this.#attempt !== attempt && this.#attempt !== 0) {
-      this.#offset = 0;
-      this.#digest = startDigest();
-      this.#attempt = attempt;
-    }
+    if (this.#attempt !== attempt && this.#attempt !== 0) this.#begin(attempt);
     if (this.#offset < signed.size) await this.pump(signal, attempt);
     if (this.#offset === signed.size && this.#digest.digest() === signed.digest) return;
     throw new ClientError(
       'log.digest_wrong',
       `What the server shows as ${this.#stream} of task ${this.#job}.${this.#index} is not what the agent signed.`,
     );
+  }
+
+  #begin(attempt: number): void {
+    this.#attempt = attempt;
+    this.#offset = 0;
+    this.#digest = startDigest();
+  }
+
+  async #take(body: ReadableStream<Uint8Array> | null): Promise<void> {
+    for await (const chunk of body ?? []) {
+      this.#digest.update(chunk);
+      this.#offset += chunk.length;
+      await this.#show(chunk);
+    }
   }
 }
 

@@ -1,8 +1,9 @@
-import { allOf, isPassing, readResults } from '@writ/client';
-import { encodeBase64, firstIndex, taskCount } from '@writ/contract';
+import { readResults } from '@writ/client';
+import { encodeBase64, firstIndex, taskCount, type TaskView } from '@writ/contract';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { openJob } from '../job/finish-job.ts';
+import { followLogs } from '../job/follow-logs.ts';
 import { LogStream, withoutReports, writeTo } from '../job/log-stream.ts';
 import { watchJob } from '../job/watch-job.ts';
 import { isGiven, textOption } from '../read/read-options.ts';
@@ -10,7 +11,6 @@ import { requireTasks } from '../read/read-tasks.ts';
 import { resolveJob } from '../read/resolve-job.ts';
 import { openSession, type Session } from '../session/open-session.ts';
 
-const pumpEveryMs = 200;
 const NAMES = ['stdout', 'stderr'] as const;
 
 /** Logs of tasks that have a receipt are compared with it; of others they are what the server says. */
@@ -27,13 +27,20 @@ export async function logs(call: Call): Promise<number> {
   const streams = new Map(indexes.map((index) => [index, openStreams(call, session, job, index)]));
   if (isGiven(options, 'follow')) {
     const ended = new AbortController();
-    const both = AbortSignal.any([stop.signal, ended.signal]);
-    const pumping = pumpAll(session, job, streams, surroundings.wait, both);
+    const followed = followLogs({
+      streamsOf: (index) => {
+        const shown = streams.get(index);
+        return shown && NAMES.map((name) => shown[name].stream);
+      },
+      wait: surroundings.wait,
+      signal: AbortSignal.any([stop.signal, ended.signal]),
+    });
+    const onTask = (task: TaskView): void => followed.task(task);
     try {
-      await watchJob(session, job, { signal: stop.signal }, surroundings, output);
+      await watchJob(session, job, { signal: stop.signal, onTask }, surroundings, output);
     } finally {
       ended.abort();
-      await pumping;
+      await followed.over();
     }
     if (stop.signal.aborted) return EXIT.interrupted;
   }
@@ -72,29 +79,6 @@ function openStreams(
     return { stream: new LogStream(client, job, index, name, sink.show), flush: sink.flush };
   };
   return { stdout: streamOf('stdout'), stderr: streamOf('stderr') };
-}
-
-/** Only tasks that run grow. */
-async function pumpAll(
-  session: Session,
-  job: string,
-  streams: ReadonlyMap<number, Shown>,
-  wait: (ms: number, signal?: AbortSignal) => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      for await (const { index } of allOf((asked) =>
-        session.client.listTasks(job, { ...asked, state: 'running' }),
-      )) {
-        for (const name of NAMES) await streams.get(index)?.[name].stream.pump(signal);
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!isPassing(error)) ignoreMissing(error);
-    }
-    await wait(pumpEveryMs, signal);
-  }
 }
 
 /** A task that never started has no log. */

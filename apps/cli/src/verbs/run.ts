@@ -1,7 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { cancelJob, ClientError } from '@writ/client';
+import { cancelJob } from '@writ/client';
 import { writeOutputs } from '@writ/client/node';
 import { DEFAULTS, type JobView, type TaskView } from '@writ/contract';
 import { encodeBase64 } from '@writ/contract';
@@ -11,6 +11,7 @@ import { EXIT } from '../exit-codes.ts';
 import { WAITS } from '../explain/explain-waiting.ts';
 import { explainResult, isPlainExit } from '../job/explain-result.ts';
 import { type FinishedJob, finishJob, persist } from '../job/finish-job.ts';
+import { followLogs } from '../job/follow-logs.ts';
 import { LogStream, withoutReports, writeTo } from '../job/log-stream.ts';
 import { type OrderedJob, orderJob } from '../job/order-job.ts';
 import { readWish } from '../job/read-wish.ts';
@@ -58,8 +59,6 @@ interface Watched {
   readonly finishLogs: (finished: FinishedJob) => Promise<void>;
 }
 
-const pumpEveryMs = 150;
-
 async function watchWithLogs(
   call: Call,
   session: Session,
@@ -72,29 +71,23 @@ async function watchWithLogs(
   const isHeld = isGiven(options, 'verified') || !isOne;
   const sinks = openSinks(call, 0);
   const streams = (['stdout', 'stderr'] as const).map(
-    (name) => new LogStream(session.client, job, 0, name, sinks[name].show),
+    (name) =>
+      new LogStream(session.client, job, 0, name, async (bytes) => {
+        await asking.answered();
+        await sinks[name].show(bytes);
+      }),
   );
-  const both = AbortSignal.any([signal, over.signal]);
-  let isStarted = false;
+  const followed = followLogs({
+    streamsOf: () => (isHeld ? undefined : streams),
+    wait: surroundings.wait,
+    signal: AbortSignal.any([signal, over.signal]),
+  });
   const told = new TellProgress(call, ordered);
   const onTask = (task: TaskView): void => {
     if (!asking.isOpen()) told.task(task);
     output.event({ is: 'task', task });
-    if (task.state === 'running') isStarted = true;
+    followed.task(task);
   };
-  const pumping = (async (): Promise<void> => {
-    while (!both.aborted && !isHeld) {
-      await surroundings.wait(pumpEveryMs, both);
-      if (!isStarted || both.aborted || asking.isOpen()) continue;
-      try {
-        for (const stream of streams) await stream.pump(both);
-      } catch (error) {
-        if (!(error instanceof ClientError)) {
-          if (!both.aborted) throw error;
-        }
-      }
-    }
-  })();
   let view: JobView | undefined;
   try {
     view = await watchJob(
@@ -106,7 +99,7 @@ async function watchWithLogs(
     );
   } finally {
     over.abort();
-    await pumping;
+    await followed.over();
     output.endProgress();
   }
   if (view === undefined) return undefined;
@@ -276,6 +269,7 @@ function askOnInterrupt(
   const { surroundings, options, output } = call;
   let isAsked = false;
   let isOpen = false;
+  let answered = Promise.resolve();
   const tell = (): void => {
     if (isAsked || !mayAsk(surroundings, options)) {
       stop.abort();
@@ -283,10 +277,15 @@ function askOnInterrupt(
     }
     isAsked = true;
     isOpen = true;
+    const closing = Promise.withResolvers<void>();
+    answered = closing.promise;
     output.endProgress();
     void (async (): Promise<void> => {
       const isMeant = await confirm(surroundings, options, `Cancel job ${ordered.view.id}?`, over).finally(
-        () => (isOpen = false),
+        () => {
+          isOpen = false;
+          closing.resolve();
+        },
       );
       // It has ended meanwhile: what came out is shown.
       if (over.aborted) return;
@@ -311,7 +310,7 @@ function askOnInterrupt(
       stop.abort();
     });
   };
-  return { tell, isOpen: () => isOpen };
+  return { tell, isOpen: () => isOpen, answered: () => answered };
 }
 
 interface Asking {
@@ -319,6 +318,8 @@ interface Asking {
   readonly tell: () => void;
   /** While the question stands nothing else is written on the terminal. */
   readonly isOpen: () => boolean;
+  /** Resolves when none stands. */
+  readonly answered: () => Promise<void>;
 }
 
 const interrupted = (job: string): CliError =>

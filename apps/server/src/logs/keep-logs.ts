@@ -27,6 +27,11 @@ export function keepLogs(folder: string): KeptLogs {
 
   const inTurn = openTurns();
 
+  const listening = new Map<string, Set<() => void>>();
+  const tellGrown = (name: LogName): void => {
+    for (const listener of listening.get(pathOf(name)) ?? []) listener();
+  };
+
   const stateOf = async (path: string): Promise<{ hash: ReturnType<typeof startDigest>; size: number }> => {
     const known = writing.get(path);
     if (known) return known;
@@ -126,6 +131,7 @@ export function keepLogs(folder: string): KeptLogs {
           }
           state.hash.update(fresh);
           state.size += fresh.length;
+          tellGrown(name);
         }
         return state.size;
       }),
@@ -147,6 +153,7 @@ export function keepLogs(folder: string): KeptLogs {
         } finally {
           await handle.close();
         }
+        for (const { name } of logs) tellGrown(name);
       }),
 
     seal: async (name) =>
@@ -167,8 +174,10 @@ export function keepLogs(folder: string): KeptLogs {
     adopt: async (from, to) => {
       const place = await placeOf(from);
       if (!place || (await placeOf(to)) !== null) return;
-      if (place.path === pathOf(from)) await link(place.path, pathOf(to));
-      else await kept.keepShort(to.job, [{ name: to, bytes: await readWhole(kept.read(from, 0)) }]);
+      if (place.path === pathOf(from)) {
+        await link(place.path, pathOf(to));
+        tellGrown(to);
+      } else await kept.keepShort(to.job, [{ name: to, bytes: await readWhole(kept.read(from, 0)) }]);
     },
 
     sizeOfJob: async (job) => {
@@ -187,6 +196,16 @@ export function keepLogs(folder: string): KeptLogs {
         for (const path of writing.keys()) if (path.startsWith(`${jobFolder(job)}/`)) writing.delete(path);
         return bytes;
       }),
+
+    onGrown(name, listener) {
+      const path = pathOf(name);
+      const all = listening.get(path) ?? new Set();
+      listening.set(path, all.add(listener));
+      return () => {
+        all.delete(listener);
+        if (all.size === 0 && listening.get(path) === all) listening.delete(path);
+      };
+    },
 
     sizeOf: async (name) => (await placeOf(name))?.size ?? 0,
 

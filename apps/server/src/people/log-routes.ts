@@ -1,14 +1,14 @@
 import { Readable } from 'node:stream';
-import { API_ROUTES, hasEnded, Id, oneOf, shape, Type } from '@writ/contract';
+import { API_ROUTES, Id, oneOf, shape, Type } from '@writ/contract';
 import type { FastifyInstance } from 'fastify';
 import type { LogName, LogStream } from '../kept-logs.ts';
 import { ServerError } from '../server-error.ts';
+import { followLog } from './follow-log.ts';
 import { findJob } from './job-routes.ts';
 import { FLAG, WHOLE_TEXT } from './paging.ts';
 import type { PeopleParts } from './people-parts.ts';
 import { sendGrowing } from './send-growing.ts';
 
-const LOOK_MS = 50;
 const Params = shape({ id: Id, index: WHOLE_TEXT, stream: oneOf('stdout', 'stderr') });
 const Query = shape({
   attempt: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,2}$' })),
@@ -41,7 +41,7 @@ export function addLogRoutes(app: FastifyInstance, parts: PeopleParts): void {
         .header('content-disposition', 'attachment');
       if (query.follow === '1')
         return sendGrowing(parts.followers, reply, 'application/octet-stream', (signal) =>
-          follow(parts, name, offset, signal),
+          followLog(parts, name, offset, signal),
         );
       // Asked once: a log may have grown a moment later.
       const size = Math.max(0, (await logs.sizeOf(name)) - offset);
@@ -58,26 +58,5 @@ async function* bounded(source: AsyncIterable<Uint8Array>, size: number): AsyncG
     if (left <= 0) return;
     yield chunk.subarray(0, left);
     left -= chunk.length;
-  }
-}
-
-/** The disk is the buffer: a slow reader holds nobody up. */
-async function* follow(
-  { store, logs, clock }: PeopleParts,
-  name: LogName,
-  from: number,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  let at = from;
-  while (!signal.aborted) {
-    // Whether it has ended is asked before the last look.
-    const task = await store.jobs.readTask(name.job, name.index);
-    const isOver = !task || hasEnded(task.state) || task.attempt > name.attempt;
-    for await (const chunk of logs.read(name, at)) {
-      at += chunk.length;
-      yield chunk;
-    }
-    if (isOver) return;
-    await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
   }
 }
