@@ -200,10 +200,8 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'I4',
     edits: edit(
       'apps/agent/src/hold-tasks.ts',
-      `      const waiting = queue.remove(({ task }) => mine.has(task));
-      for (const { task } of waiting) leases.drop(task);`,
-      `      const waiting = queue.remove(({ task }) => mine.has(task));
-      for (const job of waiting) queue.add(job);`,
+      `    for (const { task } of given) leases.drop(task);`,
+      `    for (const job of given) queue.add(job);`,
     ),
   },
   {
