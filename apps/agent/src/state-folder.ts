@@ -5,7 +5,8 @@ import type { Envelope } from '@writ/contract';
 import { newSeed, signerFromSeed } from '@writ/trust';
 import type { FillRandom, Signer } from '@writ/trust';
 import { AgentError } from './agent-error.ts';
-import { readIfThere, writePrivateFile } from './private-file.ts';
+import { readIfThere } from './read-if-there.ts';
+import { writePrivateFile } from '@writ/trust/node';
 
 /** Where an agent keeps what. */
 export const placesOf = (folder: string) => ({

@@ -32,7 +32,7 @@ export function hookLoading(edits: readonly Edit[]): void {
   registerHooks({
     resolve(specifier, context, next) {
       const isDisk = specifier === 'node:fs' || specifier === 'node:fs/promises';
-      if (isDisk && context.parentURL?.startsWith(AGENT))
+      if (isDisk && (context.parentURL?.startsWith(AGENT) || context.parentURL?.startsWith(`${TRUST}node/`)))
         return { url: DISK, format: 'module-typescript', shortCircuit: true };
       if (specifier === 'node:net' && context.parentURL?.startsWith(`${AGENT}job-api/`))
         return { url: NET, format: 'module-typescript', shortCircuit: true };

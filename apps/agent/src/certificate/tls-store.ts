@@ -7,7 +7,8 @@ import type { Signer } from '@writ/trust';
 import { checkLeaf, pemOf, publicKeyDigest } from '@writ/trust/certificates';
 import type { OwnCertificate, PeerIdentity } from '@writ/trust/certificates';
 import { AgentError } from '../agent-error.ts';
-import { readIfThere, syncFolder, writePrivateFile } from '../private-file.ts';
+import { readIfThere } from '../read-if-there.ts';
+import { syncFolder, writePrivateFile } from '@writ/trust/node';
 
 /** This agent's TLS key and leaf. The next key is stored before it is asked for, so that asking again gives the same leaf. */
 export interface TlsStore {

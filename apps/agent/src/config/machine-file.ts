@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os';
 import { check, Counters } from '@writ/contract';
 import type { Counter, Label, Profile } from '@writ/contract';
 import { AgentError } from '../agent-error.ts';
-import { readIfThere, writePrivateFile } from '../private-file.ts';
+import { readIfThere } from '../read-if-there.ts';
+import { writePrivateFile } from '@writ/trust/node';
 
 /** What the owner of this machine decided: `machine.json` in the agent's folder. No server can change it. */
 export interface MachineFile {

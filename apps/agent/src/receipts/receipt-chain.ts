@@ -8,7 +8,7 @@ import { AgentError } from '../agent-error.ts';
 import { notDurable, openAppendFile } from '../append-file.ts';
 import type { AppendFile } from '../append-file.ts';
 import { plainTask } from '../lease-book.ts';
-import { syncFolder, writePrivateFile } from '../private-file.ts';
+import { syncFolder, writePrivateFile } from '@writ/trust/node';
 
 /** What a receipt says, without its place in the chain. */
 export type Outcome = Omit<

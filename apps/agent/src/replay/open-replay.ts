@@ -2,7 +2,7 @@ import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AgentError } from '../agent-error.ts';
 import { notDurable, openAppendFile } from '../append-file.ts';
-import { syncFolder } from '../private-file.ts';
+import { syncFolder } from '@writ/trust/node';
 import { keyOf, loadReplay, rememberSuccess, successKey } from './load-replay.ts';
 import type { Loaded, OrderKey, OrderMemory } from './load-replay.ts';
 import { readLines } from './read-lines.ts';

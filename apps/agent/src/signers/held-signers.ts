@@ -6,7 +6,8 @@ import type { HeldSets, OpenedOrder } from '@writ/trust';
 import { AgentError } from '../agent-error.ts';
 import { reasonOf } from '../log.ts';
 import type { Log } from '../log.ts';
-import { readIfThere, writePrivateFile } from '../private-file.ts';
+import { readIfThere } from '../read-if-there.ts';
+import { writePrivateFile } from '@writ/trust/node';
 
 /** The signer sets that this machine holds: they change only by versions that prove themselves. */
 export interface HeldSigners {

@@ -3,7 +3,8 @@ import type { Envelope, Withdrawal } from '@writ/contract';
 import { isWithdrawn, judgeWithdrawal, TrustError } from '@writ/trust';
 import type { HeldSets } from '@writ/trust';
 import type { Log } from '../log.ts';
-import { readIfThere, writePrivateFile } from '../private-file.ts';
+import { readIfThere } from '../read-if-there.ts';
+import { writePrivateFile } from '@writ/trust/node';
 
 /** What may not start any more: kept until the orders could not start anyway. */
 export interface Withdrawals {

@@ -74,6 +74,7 @@ test('of many tasks so many are followed at once, and the next when one of them 
       ends.push(resolve);
       signal?.addEventListener('abort', () => resolve());
     });
+    yield '';
   });
   const streams = Array.from({ length: 40 }, (_none, index) => [
     new LogStream(client, 'aaaa', index, 'stdout', async () => undefined),

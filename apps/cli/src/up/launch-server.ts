@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { openSocketPath } from '@writ/client/socket-path';
+import { makeFolder } from '@writ/trust/node';
 import type { Surroundings } from '../surroundings.ts';
 import type { Places } from './places.ts';
 import { programEnvironment } from './program-environment.ts';
@@ -16,6 +17,7 @@ export async function launchServer(
   surroundings: Surroundings,
 ): Promise<Detached | undefined> {
   if (await isListenedOn(places.state)) return undefined;
+  await makeFolder(places.server, 0o700);
   const { argv } = serverProgram(places, wish, false);
   return startDetached(argv, places.serverLog, programEnvironment(surroundings));
 }

@@ -1,9 +1,10 @@
-import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
+import { chmod, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { readResults, type VerifiedResult } from '@writ/client';
 import { writeOutputs } from '@writ/client/node';
 import type { Bundle, Envelope } from '@writ/contract';
 import { makeReceived, setRef } from '@writ/trust';
+import { makeFolder } from '@writ/trust/node';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -111,7 +112,7 @@ async function makeBundle(
 
 async function writeBundle(file: string, bundle: Bundle, umask: number): Promise<void> {
   const folder = path.dirname(file);
-  if ((await mkdir(folder, { recursive: true })) !== undefined) await chmod(folder, 0o777 & ~umask);
+  if (await makeFolder(folder)) await chmod(folder, 0o777 & ~umask);
   const temporary = `${file}.new`;
   await writeFile(temporary, `${JSON.stringify(bundle)}\n`);
   await chmod(temporary, 0o666 & ~umask);

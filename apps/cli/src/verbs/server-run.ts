@@ -1,3 +1,4 @@
+import { makeFolder } from '@writ/trust/node';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { textOption } from '../read/read-options.ts';
@@ -25,6 +26,7 @@ export async function serverRun(call: Call): Promise<number> {
     database: readDatabase(call),
     leaseSeconds: readLease(call),
   };
+  await makeFolder(places.server, 0o700);
   const running = runForeground(serverProgram(places, wish, true).argv, {
     PATH: surroundings.settings.toolPath,
     HOME: '/',

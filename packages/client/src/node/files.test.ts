@@ -20,7 +20,8 @@ import type { Client } from '../connect.ts';
 import { connect } from '../connect.ts';
 import { collectInputs } from './collect-inputs.ts';
 import { PeopleFolder } from './people-folder.ts';
-import { readPrivateFile, writePrivateFile } from './private-file.ts';
+import { readPrivateFile } from './private-file.ts';
+import { writePrivateFile } from '@writ/trust/node';
 import { writeOutputs } from './write-outputs.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'writ-client-'));

@@ -13,7 +13,8 @@ import {
 import { type HeldSets, signerFromSeed, walkSets } from '@writ/trust';
 import { ClientError } from '../client-error.ts';
 import { openKey, type PersonKey } from '../open-key.ts';
-import { readPrivateFile, writePrivateFile } from './private-file.ts';
+import { readPrivateFile } from './private-file.ts';
+import { writePrivateFile } from '@writ/trust/node';
 
 const closed = { additionalProperties: false } as const;
 

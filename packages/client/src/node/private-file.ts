@@ -1,6 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import path from 'node:path';
+import { open } from 'node:fs/promises';
 import { ClientError } from '../client-error.ts';
 
 /**
@@ -41,39 +40,4 @@ export async function readPrivateFile(file: string): Promise<string | undefined>
       );
   }
   return await opened.readFile('utf8');
-}
-
-/** The last write of each file that is under way. */
-const writing = new Map<string, Promise<void>>();
-
-/** Durable and whole or not at all: 0600, in a folder 0700. Writes of one file go in turn. */
-export async function writePrivateFile(file: string, text: string): Promise<void> {
-  const mine = writeAfter(writing.get(file), file, text);
-  writing.set(file, mine);
-  try {
-    await mine;
-  } finally {
-    if (writing.get(file) === mine) writing.delete(file);
-  }
-}
-
-async function writeAfter(before: Promise<void> | undefined, file: string, text: string): Promise<void> {
-  // Whoever asked for that one hears how it went.
-  await before?.catch(() => undefined);
-  const folder = path.dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${process.pid}.new`;
-  try {
-    {
-      await using handle = await open(temporary, 'w', 0o600);
-      await handle.writeFile(text);
-      await handle.sync();
-    }
-    await rename(temporary, file);
-    await using above = await open(folder, 'r');
-    await above.sync();
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }

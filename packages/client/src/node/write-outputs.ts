@@ -3,6 +3,7 @@ import { chmod, lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promise
 import path from 'node:path';
 import { check, JobPath, type OutputFile } from '@writ/contract';
 import { startDigest } from '@writ/trust/digest';
+import { makeFolder } from '@writ/trust/node';
 import { ClientError } from '../client-error.ts';
 import type { Client } from '../connect.ts';
 import { isPassing } from '../follow-job.ts';
@@ -36,7 +37,7 @@ export async function writeOutputs(
 ): Promise<string[]> {
   for (const { path: name } of outputs) refuseStrangePath(name);
   const umask = writing.umask ?? 0o022;
-  if ((await mkdir(folder, { recursive: true })) !== undefined) await chmod(folder, 0o777 & ~umask);
+  if (await makeFolder(folder)) await chmod(folder, 0o777 & ~umask);
   const root = await realpath(folder);
   const staging = path.join(root, `.writ-${writing.tag}`);
   await mkdir(staging, { mode: 0o700 });

@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 
 /** The last write of each path that is under way. */
 const writing = new Map<string, Promise<void>>();
@@ -22,16 +23,22 @@ async function writeAfter(
 ): Promise<void> {
   // Whoever asked for that one hears how it went.
   await before?.catch(() => undefined);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const beside = `${path}.new`;
-  const file = await open(beside, 'w', 0o600);
+  await makeFolder(dirname(path), 0o700);
+  // Several programs may write one path.
+  const beside = `${path}.${process.pid}.new`;
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(beside, 'w', 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
   }
-  await rename(beside, path);
   await syncFolder(dirname(path));
 }
 
@@ -44,15 +51,5 @@ export async function syncFolder(folder: string): Promise<void> {
     // Windows does not sync folders.
   } finally {
     await opened.close();
-  }
-}
-
-/** @returns undefined when there is no such file. */
-export async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 }

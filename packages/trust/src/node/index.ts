@@ -1,0 +1,2 @@
+export { makeFolder } from './make-folder.ts';
+export { syncFolder, writePrivateFile } from './private-file.ts';
