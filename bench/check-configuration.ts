@@ -1,10 +1,10 @@
-import { buildOrder, ClientError, readResults, readVerifiedJob } from '@writ/client';
+import { ClientError, readResults, readVerifiedJob } from '@writ/client';
 import { API_ROUTES, check, ServerView, type AgentView } from '@writ/contract';
-import { newId, setRef, signOrder } from '@writ/trust';
+import { signOrder } from '@writ/trust';
 import { isProgram } from '@writ/testkit';
 import { digestOf } from '@writ/trust/digest';
 import { countSyncs } from './count-syncs.ts';
-import { runOne, signJob, type Submitter } from './run-jobs.ts';
+import { orderOf, runOne, signJob, type Submitter } from './run-jobs.ts';
 
 /** What was on while these figures were measured, as the running programs say and show. */
 export interface Configuration {
@@ -107,24 +107,12 @@ export async function readServer({ client: { server } }: Submitter): Promise<Ser
 
 /** Whether the server refuses an order whose signature is wrong. */
 export async function refusesForged({ client, cluster }: Submitter): Promise<boolean> {
-  const job = newId((bytes) => crypto.getRandomValues(bytes));
-  const { sets, key } = cluster;
-  const order = buildOrder(
-    { argv: ['/bin/true'] },
-    {
-      cluster: sets.cluster,
-      set: setRef(sets.newest),
-      person: key.person,
-      key: key.signer.key,
-      job,
-      now: Date.now(),
-    },
-  );
-  const { envelope } = signOrder(order, key.signer);
+  const order = orderOf(cluster, { argv: ['/bin/true'] });
+  const { envelope } = signOrder(order, cluster.key.signer);
   const [signature] = envelope.signatures;
   const forged = { ...envelope, signatures: [{ ...signature, sig: `${'A'.repeat(86)}==` }] };
   try {
-    await client.submitJob(forged as typeof envelope, job);
+    await client.submitJob(forged as typeof envelope, order.job);
     return false;
   } catch (error) {
     if (error instanceof ClientError && error.status !== undefined && error.status < 500) return true;

@@ -2,7 +2,7 @@ import { cpuOf } from '@writ/testkit';
 import type { Limits } from './limits/limits.ts';
 import { findPeers } from './peers/find-peers.ts';
 import { runJobs, type Submitter } from './run-jobs.ts';
-import { type Contestant, runRounds } from './run-rounds.ts';
+import { type Contestant, type RoundsWish, runRounds } from './run-rounds.ts';
 
 /** How somebody was set up who stands beside Writ. */
 export interface SetUp {
@@ -22,15 +22,12 @@ export interface Pair {
   readonly limit: string;
 }
 
-export interface ThroughputWish {
-  readonly rounds: number;
-  readonly part: number;
+export interface ThroughputWish extends RoundsWish {
   readonly limits: Limits;
   readonly folder: string;
   readonly submitter: Submitter;
   /** The sandbox line whose starts are the limit of `strict`; undefined where there is none. */
   readonly sandbox: readonly [string, ...string[]] | undefined;
-  readonly say: (line: string) => void;
 }
 
 const BARE_JOBS = 5000;
@@ -114,9 +111,7 @@ export async function measureThroughput(wish: ThroughputWish): Promise<{
       limit: 'C loop of the same bwrap line, 8 slots',
     });
   }
-  const rounds = await runRounds(contestants, wish.rounds, (round, name) =>
-    wish.say(`  round ${round + 1} of ${wish.rounds}: ${name}`),
-  );
+  const rounds = await runRounds(contestants, wish.rounds, (line) => wish.say(`  ${line}`));
   const notRun = contestants.flatMap(({ name, run, because }) =>
     run ? [] : [`${name}: ${because ?? 'not run'}`],
   );

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { buildOrder, followJob, type Steering, submitJob, type Client } from '@writ/client';
+import { buildOrder, followJob, type OrderWish, type Steering, submitJob, type Client } from '@writ/client';
 import { newId, setRef, signOrder } from '@writ/trust';
 import type { Envelope, Order } from '@writ/contract';
 import type { Cluster } from '@writ/testkit';
@@ -86,22 +86,23 @@ export interface SignedJob {
   readonly job: string;
 }
 
+/** An order that is not signed yet, by the person of the cluster. */
+export const orderOf = ({ sets, key }: Cluster, wish: OrderWish): Order =>
+  buildOrder(wish, {
+    cluster: sets.cluster,
+    set: setRef(sets.newest),
+    person: key.person,
+    key: key.signer.key,
+    job: newId((bytes) => crypto.getRandomValues(bytes)),
+    now: Date.now(),
+  });
+
 export function signJob(
-  { sets, key }: Cluster,
+  cluster: Cluster,
   wish: Pick<JobsWish, 'agent' | 'profile' | 'argv'>,
   array: Order['array'],
 ): SignedJob {
-  const job = newId((bytes) => crypto.getRandomValues(bytes));
-  const order = buildOrder(
-    { argv: wish.argv, profile: wish.profile, agents: [wish.agent], array },
-    {
-      cluster: sets.cluster,
-      set: setRef(sets.newest),
-      person: key.person,
-      key: key.signer.key,
-      job,
-      now: Date.now(),
-    },
-  );
-  return { ...signOrder(order, key.signer), job };
+  const { argv, profile, agent } = wish;
+  const order = orderOf(cluster, { argv, profile, agents: [agent], array });
+  return { ...signOrder(order, cluster.key.signer), job: order.job };
 }

@@ -7,6 +7,14 @@ export interface Contestant<T> {
   readonly onFailed?: (error: Error) => void;
 }
 
+/** How often and how much is measured, and who hears how far it is. */
+export interface RoundsWish {
+  readonly rounds: number;
+  /** Of the usual amount of work. */
+  readonly part: number;
+  readonly say: (line: string) => void;
+}
+
 export type Rounds<T> = ReadonlyMap<string, readonly T[]>;
 
 /**
@@ -16,7 +24,7 @@ export type Rounds<T> = ReadonlyMap<string, readonly T[]>;
 export async function runRounds<T>(
   contestants: readonly Contestant<T>[],
   rounds: number,
-  onRound: (round: number, name: string) => void = () => {},
+  say: (line: string) => void = () => {},
 ): Promise<Rounds<T>> {
   const results = new Map<string, T[]>(contestants.map((contestant) => [contestant.name, []]));
   const out = new Set<Contestant<T>>();
@@ -25,7 +33,7 @@ export async function runRounds<T>(
     for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
       if (!contestant.run) continue;
       if (out.has(contestant)) continue;
-      onRound(round, contestant.name);
+      say(`round ${round + 1} of ${rounds}: ${contestant.name}`);
       try {
         results.get(contestant.name)?.push(await contestant.run());
       } catch (error) {

@@ -9,7 +9,8 @@ import { namesProgram, startCluster, type Cluster, type ClusterWish, type Proces
 import { bringProgram } from './bring-program.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { type ControlPlane, measureControlPlane } from './control-plane/measure-control-plane.ts';
-import { type ProcesslessAgent, startProcesslessAgent } from './control-plane/start-processless-agent.ts';
+import type { Processless } from './control-plane/processless-work.ts';
+import { startProcesslessAgent } from './control-plane/start-processless-agent.ts';
 import { BALLAST, copyCheckout } from './copy-checkout.ts';
 import { type Depth, measureDepth, type Waters } from './depth/measure-depth.ts';
 import { measureFiles, type Size } from './files/measure-files.ts';
@@ -204,8 +205,7 @@ async function measureJobs({
 async function measureProcessless(rounds: number, part: number): Promise<ControlPlane> {
   say('control plane: no process is started');
   await using agents = new AsyncDisposableStack();
-  const { submitter, agent } = await openProcessless(agents);
-  return await measureControlPlane({ rounds, part, submitter, agent, say });
+  return await measureControlPlane({ rounds, part, say, ...(await openProcessless(agents)) });
 }
 
 async function measureDepths(rounds: number, part: number): Promise<Depth> {
@@ -265,9 +265,7 @@ async function measureAllSafety(rounds: number, part: number): Promise<Safety> {
 }
 
 /** The agent ends before its server. */
-async function openProcessless(
-  agents: AsyncDisposableStack,
-): Promise<{ readonly submitter: Submitter; readonly agent: ProcesslessAgent }> {
+async function openProcessless(agents: AsyncDisposableStack): Promise<Processless> {
   const cluster = agents.adopt(await open({ agents: [] }), async (opened) => {
     await opened.stop();
     running.delete(opened);

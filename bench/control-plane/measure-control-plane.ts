@@ -1,9 +1,9 @@
 import { cpuOf } from '@writ/testkit';
 import { readServer } from '../check-configuration.ts';
 import { measureSignature } from '../limits/measure-signature.ts';
-import { runJobs, type Submitter } from '../run-jobs.ts';
-import { type Contestant, runRounds } from '../run-rounds.ts';
-import type { ProcesslessAgent } from './start-processless-agent.ts';
+import { runJobs } from '../run-jobs.ts';
+import { type Contestant, type RoundsWish, runRounds } from '../run-rounds.ts';
+import { type Processless, processlessWork } from './processless-work.ts';
 
 export interface ControlPlaneRound {
   readonly perSecond: number;
@@ -24,30 +24,23 @@ const JOBS = 100_000;
 const WARM_JOBS = 10_000;
 
 /** G5: orders, leases and receipts as ever, and no process started for them. */
-export async function measureControlPlane(wish: {
-  readonly rounds: number;
-  readonly part: number;
-  readonly submitter: Submitter;
-  readonly agent: ProcesslessAgent;
-  readonly say: (line: string) => void;
-}): Promise<ControlPlane> {
+export async function measureControlPlane(wish: RoundsWish & Processless): Promise<ControlPlane> {
   const jobs = Math.round(JOBS * wish.part);
   const contestant = (name: string, perOrder: number): Contestant<ControlPlaneRound> => ({
     name,
-    run: () => runProcessless(wish.submitter, wish.agent, jobs, perOrder),
+    run: () => runProcessless(wish, jobs, perOrder),
   });
-  await runProcessless(wish.submitter, wish.agent, WARM_JOBS, 500);
+  await runProcessless(wish, WARM_JOBS, 500);
   const rounds = await runRounds(
     [contestant('arrays of 500', 500), contestant('one array', jobs)],
     wish.rounds,
-    (round, name) => wish.say(`  round ${round + 1} of ${wish.rounds}: ${name}`),
+    (line) => wish.say(`  ${line}`),
   );
   return { jobs, rounds };
 }
 
-export async function runProcessless(
-  submitter: Submitter,
-  agent: ProcesslessAgent,
+async function runProcessless(
+  { submitter, agent }: Processless,
   jobs: number,
   perOrder: number,
 ): Promise<ControlPlaneRound> {
@@ -58,13 +51,7 @@ export async function runProcessless(
   agent.give(jobs);
   const wallMs = await Promise.race([
     agent.failed,
-    runJobs(submitter, {
-      agent: agent.identity,
-      profile: 'strict',
-      argv: ['/bin/true'],
-      jobs,
-      perOrder,
-    }),
+    runJobs(submitter, processlessWork(agent, jobs, perOrder)),
   ]);
   const spent = cpuOf(server.processes()) - cpu.server;
   const agentSpent = cpuOf(agent.processes()) - cpu.agent;

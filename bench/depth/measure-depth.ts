@@ -1,8 +1,8 @@
 import { cpuOf, isProgram } from '@writ/testkit';
-import { awaitJobs, submitJobs, type Submitter } from '../run-jobs.ts';
-import { type Contestant, runRounds } from '../run-rounds.ts';
+import { type Processless, processlessWork } from '../control-plane/processless-work.ts';
+import { awaitJobs, submitJobs } from '../run-jobs.ts';
+import { type Contestant, type RoundsWish, runRounds } from '../run-rounds.ts';
 import { percentile } from '../statistics.ts';
-import type { ProcesslessAgent } from '../control-plane/start-processless-agent.ts';
 
 export interface DepthRound {
   readonly perSecond: number;
@@ -24,9 +24,7 @@ export interface Depth {
 }
 
 /** A server with so many tasks that nobody gets to. */
-export interface Waters {
-  readonly submitter: Submitter;
-  readonly agent: ProcesslessAgent;
+export interface Waters extends Processless {
   readonly pending: number;
 }
 
@@ -37,13 +35,9 @@ const PAGE = 5;
 const ASKED = 40;
 
 /** G6: the same work above few and above many other tasks that wait for the same agent. */
-export async function measureDepth(wish: {
-  readonly rounds: number;
-  readonly part: number;
-  readonly shallow: Waters;
-  readonly deep: Waters;
-  readonly say: (line: string) => void;
-}): Promise<Depth> {
+export async function measureDepth(
+  wish: RoundsWish & { readonly shallow: Waters; readonly deep: Waters },
+): Promise<Depth> {
   const { shallow, deep, say } = wish;
   const tasks = Math.round(TASKS * wish.part);
   const contestants: Contestant<DepthRound>[] = [];
@@ -54,21 +48,16 @@ export async function measureDepth(wish: {
     await runAbove(waters, TASKS / 4);
     contestants.push({ name: nameOf(waters), run: () => measureAbove(waters, tasks, cursor) });
   }
-  const rounds = await runRounds(contestants, wish.rounds, (round, name) =>
-    say(`  round ${round + 1} of ${wish.rounds}: ${name}`),
-  );
+  const rounds = await runRounds(contestants, wish.rounds, (line) => say(`  ${line}`));
   return { tasks, rounds, shallow: nameOf(shallow), deep: nameOf(deep) };
 }
 
 const nameOf = ({ pending }: Waters): string => `${pending} pending`;
 
-const workOf = ({ agent }: Waters, jobs: number, perOrder: number) =>
-  ({ agent: agent.identity, profile: 'strict', argv: ['/bin/true'], jobs, perOrder }) as const;
-
 /** The same agent may run them, and everything that is measured comes before them. */
 async function fill(waters: Waters): Promise<void> {
   const { submitter, pending } = waters;
-  await submitJobs(submitter, workOf(waters, pending, PER_PENDING_ORDER), { priority: -1 });
+  await submitJobs(submitter, processlessWork(waters.agent, pending, PER_PENDING_ORDER), { priority: -1 });
 }
 
 async function findMiddle({ submitter: { client }, pending }: Waters): Promise<string> {
@@ -118,7 +107,7 @@ async function runAbove(
   const { server } = submitter.cluster;
   const before = cpuOf(server.processes());
   const start = performance.now();
-  const jobs = await submitJobs(submitter, workOf(waters, tasks, PER_ORDER));
+  const jobs = await submitJobs(submitter, processlessWork(waters.agent, tasks, PER_ORDER));
   const submitted = performance.now();
   // It may not ask for a task more: the next would be one of those that are to wait.
   agent.give(tasks);

@@ -58,9 +58,7 @@ export async function measureFiles(wish: {
     }
     measured.push({
       name,
-      rounds: await runRounds(contestants, rounds, (round, who) =>
-        wish.say(`  ${name}, round ${round + 1} of ${rounds}: ${who}`),
-      ),
+      rounds: await runRounds(contestants, rounds, (line) => wish.say(`  ${name}, ${line}`)),
     });
     rmSync(place.folder, { recursive: true });
   }

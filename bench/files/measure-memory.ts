@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
-import { buildOrder, submitJob } from '@writ/client';
+import { submitJob } from '@writ/client';
 import { collectInputs, PeopleFolder } from '@writ/client/node';
-import { newId, setRef, signOrder } from '@writ/trust';
+import { signOrder } from '@writ/trust';
 import { type Cluster, isProgram } from '@writ/testkit';
-import { awaitJobs, type Submitter } from '../run-jobs.ts';
+import { awaitJobs, orderOf, type Submitter } from '../run-jobs.ts';
 import { makeFiles } from './make-files.ts';
 import { MIB } from './words.ts';
 
@@ -117,28 +117,17 @@ async function pass(
 /** The command line asks for outputs of a gibibyte at most; an order may ask for more. */
 async function runCopy(submitter: Submitter, folder: string, file: string, bytes: number): Promise<string> {
   const { client, cluster } = submitter;
-  const { sets, key } = cluster;
   const { inputs } = await collectInputs(folder, [file]);
-  const job = newId((random) => crypto.getRandomValues(random));
-  const order = buildOrder(
-    {
-      argv: ['/bin/cp', file, 'copy'],
-      inputs,
-      outputs: ['copy'],
-      profile: 'bare',
-      diskBytes: 3 * bytes + 256 * MIB,
-    },
-    {
-      cluster: sets.cluster,
-      set: setRef(sets.newest),
-      person: key.person,
-      key: key.signer.key,
-      job,
-      now: Date.now(),
-    },
-  );
+  const order = orderOf(cluster, {
+    argv: ['/bin/cp', file, 'copy'],
+    inputs,
+    outputs: ['copy'],
+    profile: 'bare',
+    diskBytes: 3 * bytes + 256 * MIB,
+  });
+  const { job } = order;
   const more = { ...order, limits: { ...order.limits, outputBytes: bytes + MIB } };
-  await submitJob(client, { ...signOrder(more, key.signer), job }, { signal: never, wait });
+  await submitJob(client, { ...signOrder(more, cluster.key.signer), job }, { signal: never, wait });
   await awaitJobs(submitter, [job]);
   return job;
 }

@@ -1,7 +1,7 @@
 import { cpuOf } from '@writ/testkit';
 import { readServer, refusesForged } from '../check-configuration.ts';
 import { runJobs, type Submitter } from '../run-jobs.ts';
-import { runRounds } from '../run-rounds.ts';
+import { type RoundsWish, runRounds } from '../run-rounds.ts';
 import { EVERYTHING, type Without } from './without.ts';
 
 export interface SafetyRound {
@@ -25,13 +25,12 @@ const WARM_JOBS = 2000;
 const PER_ORDER = 500;
 
 /** G11: `/bin/true` in arrays with everything on, and with one thing off at a time. */
-export async function measureSafety(wish: {
-  readonly rounds: number;
-  readonly part: number;
-  /** Each with one agent. */
-  readonly started: readonly Started[];
-  readonly say: (line: string) => void;
-}): Promise<Safety> {
+export async function measureSafety(
+  wish: RoundsWish & {
+    /** Each with one agent. */
+    readonly started: readonly Started[];
+  },
+): Promise<Safety> {
   const jobs = Math.round(JOBS * wish.part);
   for (const { without, submitter } of wish.started) {
     wish.say(`  warming up: ${without.name}`);
@@ -42,9 +41,7 @@ export async function measureSafety(wish: {
     name: without.name,
     run: () => run(submitter, jobs),
   }));
-  const rounds = await runRounds(contestants, wish.rounds, (round, name) =>
-    wish.say(`  round ${round + 1} of ${wish.rounds}: ${name}`),
-  );
+  const rounds = await runRounds(contestants, wish.rounds, (line) => wish.say(`  ${line}`));
   return { jobs, everything: EVERYTHING.name, rounds };
 }
 
