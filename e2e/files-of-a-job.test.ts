@@ -173,6 +173,19 @@ describe('a job with files', () => {
     assert.equal(ended.stdout, `${sum}\n30\n`);
   });
 
+  test('brings back as much as was asked for with --out-limit, and no byte more', async () => {
+    const make = (limit: string) =>
+      writ(['run', '--out', 'a', '--out', 'b', '--out-limit', limit, '--', 'sh', '-c', MADE]);
+    const MADE = 'head -c 1048576 /dev/zero > a; head -c 1048576 /dev/urandom > b';
+    const refused = await make(String(2 * MIB - 1));
+    assert.equal(refused.exitCode, 125, refused.stderr);
+    assert.match(refused.stderr, /output_limit[^]*--out-limit/);
+    assert.equal(existsSync(join(folder, 'b')), false);
+    const taken = await make('2M');
+    assert.equal(taken.exitCode, 0, taken.stderr);
+    for (const name of ['a', 'b']) assert.equal(statSync(join(folder, name)).size, MIB);
+  });
+
   test(`of ${BIG_MIB} MiB goes in and out in constant memory`, { timeout: 600_000 }, async (t) => {
     const small = await carry('small', 32);
     const big = await carry('big', BIG_MIB);
@@ -204,7 +217,8 @@ async function carry(name: string, mebibytes: number): Promise<{ peaks: Peaks; m
   }
   closeSync(file);
   const copy = `${name}.copy`;
-  const argv = ['run', '--in', name, '--out', copy, '--disk', `${mebibytes * 2}M`, '--', 'cp', name, copy];
+  const limits = ['--disk', `${mebibytes * 2}M`, '--out-limit', `${mebibytes}M`];
+  const argv = ['run', '--in', name, '--out', copy, ...limits, '--', 'cp', name, copy];
   const started = performance.now();
   const child = spawn(process.execPath, [cluster.person.program, ...argv], {
     cwd: folder,

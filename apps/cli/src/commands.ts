@@ -8,6 +8,7 @@ const JOB_OPTIONS = [
     "which files to bring back, below the job's folder: *, ?, [a-z], {a,b}, ** over folders (repeatable)",
   ],
   ['--out-required', 'fail the job when a pattern of --out matches nothing'],
+  ['--out-limit <size>', 'limit of what is brought back, all files together (1G)'],
   ['--label <name[=value]>', 'only agents admitted with this label (repeatable)'],
   [
     '--agent <name>',
@@ -21,7 +22,7 @@ const JOB_OPTIONS = [
   ['--cpus <number>', 'cores that a task may use, taken from those of the machine (as many as it has)'],
   ['--counter <name[=number]>', "what a task takes of what the machine's owner counts (repeatable)"],
   ['--pids <number>', 'limit of processes (256)'],
-  ['--disk <size>', 'limit of what the job writes (256M)'],
+  ['--disk <size>', 'limit of what the job writes (256M, or an eighth more than --out-limit)'],
   [
     '--variants <file>',
     'several commands by operating system and processor, in JSON, instead of one: an agent takes the first that fits',

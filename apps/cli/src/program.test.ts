@@ -74,6 +74,8 @@ describe('a wrong command line', () => {
     for (const [args, words] of [
       [['--memory', '0'], /--memory 0 is too little: no job starts with less than 4\.0 MiB/],
       [['--disk', '1k'], /--disk 1k is too little/],
+      [['--out-limit', '0'], /--out-limit 0 is too little/],
+      [['--out-limit', 'much'], /--out-limit much/],
       [['--timeout', '999d'], /--timeout 999d is too long: 31 days are the most/],
       [['--not-after', '32d'], /--not-after 32d is too long/],
       [['--queue', 'No Such'], /--queue No Such is not the name of a queue/],

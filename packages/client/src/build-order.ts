@@ -69,8 +69,10 @@ export interface OrderWish {
   readonly counters?: readonly Counter[] | undefined;
   /** Processes and threads at once. 256. */
   readonly pids?: number | undefined;
-  /** What the job may write. 256 MiB. */
+  /** What the job may write. 256 MiB, or an eighth more than `outputBytes`. */
   readonly diskBytes?: number | undefined;
+  /** What the files that are brought back may have together. 1 GiB. */
+  readonly outputBytes?: number | undefined;
   /** How long after `issued` it may still start. */
   readonly notAfterSeconds?: number | undefined;
 }
@@ -122,8 +124,8 @@ export function buildOrder(wish: OrderWish, by: OrderedBy): Order {
       cpus: wish.cpus ?? null,
       memoryBytes: wish.memoryBytes ?? DEFAULTS.memoryBytes,
       pids: wish.pids ?? DEFAULTS.pids,
-      diskBytes: wish.diskBytes ?? DEFAULTS.diskBytes,
-      outputBytes: DEFAULTS.outputBytes,
+      diskBytes: wish.diskBytes ?? diskFor(wish.outputBytes),
+      outputBytes: wish.outputBytes ?? DEFAULTS.outputBytes,
       logBytes: DEFAULTS.logBytes,
       logRate: null,
       cancelGraceSeconds: DEFAULTS.cancelGraceSeconds,
@@ -155,6 +157,10 @@ export function buildOrder(wish: OrderWish, by: OrderedBy): Order {
   refuseWhatAgentsRefuse(order, wish);
   return order;
 }
+
+/** What is brought back has to lie there first, and its file system takes a part. */
+const diskFor = (outputBytes = 0): number =>
+  Math.max(DEFAULTS.diskBytes, outputBytes + Math.ceil(outputBytes / 8));
 
 function variantsOf({ argv, variants, variables, inputs }: OrderWish): readonly VariantWish[] {
   if ((argv === undefined) === (variants === undefined))

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULTS, type JobView, orderCheck, TASK_STATES } from '@writ/contract';
-import { buildOrder, type OrderedBy } from './build-order.ts';
+import { buildOrder, type OrderedBy, type OrderWish } from './build-order.ts';
 import { ClientError } from './client-error.ts';
 import { connect } from './connect.ts';
 import { exitCodeOf } from './exit-code.ts';
@@ -31,6 +31,18 @@ describe('an order', () => {
     assert.equal(order.network, false);
     assert.equal(order.limits.memoryBytes, DEFAULTS.memoryBytes);
     assert.equal(order.notAfter - order.issued, DEFAULTS.submitNotAfterSeconds * 1000);
+  });
+
+  test('lets as much be written as is to be brought back, unless somebody said otherwise', () => {
+    const limitsOf = (wish: Pick<OrderWish, 'outputBytes' | 'diskBytes'>) => {
+      const { outputBytes, diskBytes } = buildOrder({ argv: ['true'], ...wish }, by).limits;
+      return [outputBytes, diskBytes];
+    };
+    const GIB = 2 ** 30;
+    assert.deepEqual(limitsOf({}), [DEFAULTS.outputBytes, DEFAULTS.diskBytes]);
+    assert.deepEqual(limitsOf({ outputBytes: 1000 }), [1000, DEFAULTS.diskBytes]);
+    assert.deepEqual(limitsOf({ outputBytes: 16 * GIB }), [16 * GIB, 18 * GIB]);
+    assert.deepEqual(limitsOf({ outputBytes: 16 * GIB, diskBytes: GIB }), [16 * GIB, GIB]);
   });
 
   test('that no agent would take is refused with its fields', () => {

@@ -11,6 +11,10 @@ export const CODE_FAMILIES: Record<string, { readonly what: string; readonly nex
     what: 'The folder of an agent is not whole.',
     next: 'Remove the folder, and join again: writ join.',
   },
+  authority: {
+    what: 'The authority of the cluster is not where its server keeps it, or cannot be opened.',
+    next: 'Put the folder “authority” and the file “authority-secret” back from a backup, with mode 600; none is made anew.',
+  },
   certificate: {
     what: 'The certificate of the other side of a connection does not hold.',
     next: 'Are the clocks of both machines right? If so, do not trust the other side until you know why.',

@@ -46,7 +46,7 @@ export const ENDS: Record<EndReason, Explanation> = {
   output_limit: {
     what: 'The outputs are too large.',
     why: 'They are larger than the order allows.',
-    next: 'Name fewer with --out.',
+    next: 'Name fewer with --out, or allow more with --out-limit.',
   },
   log_limit: {
     what: 'The job wrote too much to its log.',

@@ -56,7 +56,10 @@ export async function readWish(call: Call, notAfterSeconds: number): Promise<Job
   if (isOnce && agents.length > 1)
     throw new CliError('usage.option', '--once means one agent: name one with --agent, or none.');
   const number = <T>(name: string, read: (text: string, option: string) => T): T | undefined => {
-    const text = textOption(options, name === 'not-after' ? 'notAfter' : name);
+    const text = textOption(
+      options,
+      name.replace(/-(.)/, (_dash, letter: string) => letter.toUpperCase()),
+    );
     return text === undefined ? undefined : read(text, `--${name}`);
   };
   return {
@@ -86,6 +89,7 @@ export async function readWish(call: Call, notAfterSeconds: number): Promise<Job
       memoryBytes: number('memory', (text, option) => parseBytes(text, option, LEAST_MEMORY)),
       pids: number('pids', (text, option) => parseWhole(text, option, 1, 1_000_000)),
       diskBytes: number('disk', (text, option) => parseBytes(text, option, LEAST_DISK)),
+      outputBytes: number('out-limit', (text, option) => parseBytes(text, option, 1)),
       notAfterSeconds:
         number('not-after', (text, option) => parseSeconds(text, option, MOST_DAYS)) ?? notAfterSeconds,
     },
