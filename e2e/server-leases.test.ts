@@ -210,16 +210,20 @@ describe('leases', { timeout: 120_000 }, () => {
   });
 
   test('a task that an agent could not isolate is not tried again there at once, so that another one may have it', async () => {
-    const broken = await connected('broken', { megaflops: 9_000 }, 8);
+    const broken = await connected('broken', { megaflops: 9_000 }, 1);
     const { order } = await submit();
     const first = await broken.lease();
+    const { order: behind } = await submit();
     const failure = broken.receipt(first, { because: 'sandbox', exit: null, started: null });
     broken.send(
       { is: 'receipts', receipts: [{ envelope: failure, stdout: null, stderr: null }] },
       { is: 'credits', more: 1 },
     );
     assert.deepEqual((await broken.next('accepted')).refused, []);
+    const next = await broken.lease();
+    assert.equal(next.job, behind.job, 'other work goes on there');
     assert.equal((await jobOf(order.job)).state, 'waiting');
+    await finish(broken, next);
     const whole = await connected('whole', { megaflops: 1 });
     const second = await whole.lease();
     assert.deepEqual([second.job, second.attempt], [order.job, 2]);

@@ -387,12 +387,13 @@ export function openLiveLink(
   const receipts = async (offered: readonly OfferedReceipt[]): Promise<void> => {
     if (isOver) return;
     const holds = (task: LeasedTask): boolean => mineOf(task)?.attempt === task.attempt;
-    const answer = await parts.takeReceipts(member, offered, by(), holds, (ended) => {
+    const answer = await parts.takeReceipts(member, offered, by(), holds, (ended, excluded) => {
+      // It would get the same task again with the lease that comes of its own end.
+      for (const [job, because] of excluded)
+        seat?.exclude(job, LASTING.test(because) ? undefined : PASSING_MS);
       drop(ended);
       dispatch.serve();
     });
-    for (const [job, because] of answer.excludedJobs)
-      seat?.exclude(job, LASTING.test(because) ? undefined : PASSING_MS);
     if (answer.upTo > 0) send({ is: 'accepted', upTo: answer.upTo, refused: [...answer.refused] });
     for (const classId of answer.workAgain) dispatch.addWork(classId);
     if (answer.fault) return close(answer.fault.code, answer.fault.detail);

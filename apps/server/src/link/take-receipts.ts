@@ -31,23 +31,24 @@ export interface ReceiptsTaken {
   readonly refused: readonly { readonly seq: number; readonly code: string }[];
   /** Classes whose work came back. */
   readonly workAgain: readonly number[];
-  /** Jobs of which this agent is to get no more, or not now, and why. */
-  readonly excludedJobs: ReadonlyMap<string, EndReason | RefusalCode>;
   /** The link is to be closed. */
   readonly fault: { readonly code: string; readonly detail: string } | null;
 }
 
 /**
  * @param holds whether a task is this agent's present one: of others it has neither logs nor outputs to leave here.
- * @param onJudged called before anything waits, with the tasks that the agent says it has ended.
+ * @param onJudged called before anything waits, with the tasks that the agent says it has ended, and with the jobs of which
+ * it is to get no more, or not now, and why.
  */
 export type TakeReceipts = (
   member: Member,
   offered: readonly OfferedReceipt[],
   by: By,
   holds: (task: LeasedTask) => boolean,
-  onJudged: (ended: readonly LeasedTask[]) => void,
+  onJudged: (ended: readonly LeasedTask[], excludedJobs: ExcludedJobs) => void,
 ) => Promise<ReceiptsTaken>;
+
+type ExcludedJobs = ReadonlyMap<string, EndReason | RefusalCode>;
 
 interface Judged extends JudgedReceipt {
   readonly offered: OfferedReceipt;
@@ -92,7 +93,8 @@ export function takeReceiptsWith(parts: {
         break;
       }
     }
-    onJudged(judged.map(({ predicate }) => predicate));
+    const said = judged.map(({ predicate }) => predicate);
+    onJudged(said, excludedBy(said));
     if (fault) {
       await store.audit.record({
         action: 'receipt.forged',
@@ -102,7 +104,7 @@ export function takeReceiptsWith(parts: {
         by,
       });
     }
-    if (judged.length === 0) return { upTo: 0, refused: [], workAgain: [], excludedJobs: new Map(), fault };
+    if (judged.length === 0) return { upTo: 0, refused: [], workAgain: [], fault };
 
     // Most receipts have nothing to wait for: they reach the store in the turn in which they came.
     const faults = judged.some(needsWait)
@@ -113,7 +115,6 @@ export function takeReceiptsWith(parts: {
 
     const refused: { seq: number; code: string }[] = [];
     const workAgain = new Set<number>();
-    const excludedJobs = new Map<string, EndReason | RefusalCode>();
     for (const [at, answer] of answers.entries()) {
       const receipt = known[at];
       if (!receipt) continue;
@@ -128,7 +129,6 @@ export function takeReceiptsWith(parts: {
           code,
         });
       }
-      if (isNotForThatAgent(receipt)) excludedJobs.set(receipt.job, receipt.because);
       if (answer.state === 'waiting') {
         const order = orders.recall(receipt.job);
         const classId = order && dispatch.classOfOrder(order.order);
@@ -139,7 +139,7 @@ export function takeReceiptsWith(parts: {
       if (!order && !known.some((one) => one.seq === predicate.seq))
         refused.push({ seq: predicate.seq, code: 'receipt.job_unknown' });
     const upTo = Math.max(...judged.map(({ predicate }) => predicate.seq));
-    return { upTo, refused, workAgain: [...workAgain], excludedJobs, fault };
+    return { upTo, refused, workAgain: [...workAgain], fault };
   };
 
   /** Orders from the disk, logs onto the disk, outputs looked up: then the same checks. */
@@ -254,6 +254,14 @@ function toOffer({ predicate, digest, offered, known }: Judged, fault: string | 
     ended,
     ...(fault !== null && { refusedBy: fault }),
   };
+}
+
+function excludedBy(said: readonly ReceiptPredicate[]): ExcludedJobs {
+  const jobs = new Map<string, EndReason | RefusalCode>();
+  for (const one of said)
+    if (isNotForThatAgent({ outcome: outcomeOf(one, one.because), because: one.because }))
+      jobs.set(one.job, one.because);
+  return jobs;
 }
 
 function outcomeOf(predicate: ReceiptPredicate, because: EndReason | RefusalCode): ReceiptOffered['outcome'] {
