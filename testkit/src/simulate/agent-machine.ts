@@ -15,7 +15,7 @@ import type { ServerMachine } from './server-machine.ts';
 import { newNameOf } from './disk-calls.ts';
 import { derOf } from './paper-authority.ts';
 import { throwDice } from './seeded-random.ts';
-import { simulateLauncher } from './simulated-launcher.ts';
+import { simulateLauncher, type SimulatedLauncher } from './simulated-launcher.ts';
 import type { Happenings } from './happenings.ts';
 import type { Host, Program, Timeline } from './virtual-time.ts';
 import { monotonicOf, ProgramOver, runningProgram, wallOf } from './virtual-time.ts';
@@ -29,6 +29,8 @@ export interface AgentMachine {
   readonly wires: ReadonlySet<Wire>;
   readonly identity: string | undefined;
   start(): void;
+  /** @returns whether there was one that ran. */
+  killLauncher(): boolean;
 }
 
 export interface AgentMachineParts {
@@ -41,6 +43,8 @@ export interface AgentMachineParts {
   readonly receiptSegmentBytes: number;
   readonly server: () => ServerMachine;
   readonly happenings: Happenings;
+  /** The agent has ended because its launcher had. */
+  readonly onLeft: (program: Program) => void;
   readonly startProgram: (host: Host) => Program;
   readonly number: () => number;
   /** Null: the server is its owner's. */
@@ -57,6 +61,7 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
   const wires = new Set<Wire>();
   let program: Program | undefined;
   let identity: string | undefined;
+  let launcher: SimulatedLauncher | undefined;
 
   const clockOf = (of: Program): Clock => ({
     now: () => wallOf(host, timeline),
@@ -261,7 +266,7 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
 
   async function live(of: Program): Promise<void> {
     await join(of);
-    const isolation = simulateLauncher({
+    const isolation = (launcher = simulateLauncher({
       timeline,
       program: of,
       slots: parts.slots,
@@ -269,7 +274,7 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
       number: parts.number,
       watching: happenings,
       failing: parts.launcherFails,
-    });
+    }));
     const agent = await compose({
       folder,
       isolation,
@@ -285,7 +290,8 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
       },
     });
     await agent.over;
-    if (!of.isOver) happenings.onFault(`${host.name}: the agent ended by itself`);
+    if (!of.isOver && isolation.isGone) parts.onLeft(of);
+    else if (!of.isOver) happenings.onFault(`${host.name}: the agent ended by itself`);
   }
 
   return {
@@ -298,9 +304,15 @@ export function makeAgentMachine(parts: AgentMachineParts): AgentMachine {
     get identity() {
       return identity;
     },
+    killLauncher() {
+      if (!program || program.isOver || !launcher || launcher.isGone) return false;
+      launcher.die();
+      return true;
+    },
     start() {
       const begun = parts.startProgram(host);
       program = begun;
+      launcher = undefined;
       folder = newNameOf(`/${host.name}/agent`);
       timeline.after(0, begun, () => {
         live(runningProgram()).catch((error: unknown) => {

@@ -345,4 +345,18 @@ import { spelling } from './replay/load-replay.ts';`,
       `  for (const wanted of clause.labels.slice(0, 0)) {`,
     ),
   },
+  {
+    name: 'of what ran when a launcher died it is said that it could not be isolated',
+    breaks: 'I5',
+    edits: edit('apps/agent/src/handle-job.ts', `if (isLost) job.stop ??= 'lost';`, `isLost;`),
+  },
+  {
+    name: 'an agent that could not isolate a task gets it again at once',
+    breaks: 'I5',
+    edits: edit(
+      'packages/contract/src/job/job-state.ts',
+      `(outcome === 'failed' && because === 'sandbox')`,
+      `(outcome === 'failed' && because === 'lost')`,
+    ),
+  },
 ];

@@ -8,6 +8,8 @@ export interface Faults {
   readonly killServerAtCall: number;
   readonly killAgent: number;
   readonly killAgentAtCall: number;
+  /** An agent's launcher, a second; it ends then too. */
+  readonly killLauncher: number;
   /** Machines that lose their power, a second. */
   readonly losePower: number;
   /** Links: cut, forgotten by something between, blocked in one or both directions, slow. */
@@ -69,6 +71,8 @@ const DAY = 86_400_000;
 export function planSeed(dice: Dice): Plan {
   const sometimes = (chance: number, least: number, most: number): number =>
     dice.chance(chance) ? dice.between(least, most) : 0;
+  // Of its own: what else a seed has stays as it was.
+  const launchers = dice.fork('launchers');
   const leaseSeconds = dice.pick([0.4, 0.5, 0.8, 1]);
   const faultsUntil = dice.between(1_500, 4_000);
   const agents = Array.from({ length: dice.whole(2, 3) }, () => ({
@@ -115,6 +119,7 @@ export function planSeed(dice: Dice): Plan {
       killServerAtCall: sometimes(0.35, 0.001, 0.02),
       killAgent: sometimes(0.35, 0.1, 0.6),
       killAgentAtCall: sometimes(0.35, 0.001, 0.02),
+      killLauncher: launchers.chance(0.3) ? launchers.between(0.2, 1) : 0,
       losePower: sometimes(0.3, 0.05, 0.4),
       cut: sometimes(0.4, 0.2, 1.5),
       vanish: sometimes(0.25, 0.1, 0.5),

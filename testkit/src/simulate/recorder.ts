@@ -55,6 +55,7 @@ export interface Recorder {
   look(): void;
   onMessage(agent: string, at: 'sent' | 'arrived', direction: Direction, line: string): void;
   onStart(execution: Execution, run: SlotRun): void;
+  onRefused(agent: string, attempt: string): void;
   /** Agents that have sent a receipt and were not told that it has come. Who is banned is told nothing. */
   unanswered(): string[];
   /** After everything has drained. */
@@ -99,6 +100,8 @@ interface AcceptedKnown {
 const ENDS = new Set(['succeeded', 'failed', 'cancelled', 'expired', 'refused', 'unknown']);
 /** What had been decided when a message came still happens. */
 const MOMENT = 15;
+/** At least so long an agent that could not isolate a task is spared its job, unless it connects anew. */
+const REST_MS = 5_000;
 
 /** Judges a run by what submitters signed and were told, what machines ran, what crossed the wires and what the database holds. */
 export function openRecorder(parts: RecorderParts): Recorder {
@@ -122,6 +125,10 @@ export function openRecorder(parts: RecorderParts): Recorder {
   const toldCancel = new Map<string, number>();
   const toldSet = new Map<string, number>();
   const toldSetAt = new Map<string, number>();
+  /** What launchers did not take. */
+  const refusedBy = new Set<string>();
+  /** When a task of a job could not be isolated by an agent. */
+  const unisolated = new Map<string, number>();
   const numbered = new Map<string, string>();
   const sentUpTo = new Map<string, number>();
   const takenUpTo = new Map<string, number>();
@@ -200,6 +207,9 @@ export function openRecorder(parts: RecorderParts): Recorder {
       fault('I6', `${name} was leased after its cancel was acknowledged`);
     const agent = agentOf(entry.identity);
     if (agent?.bannedAt != null) fault('I9', `${name} was leased to ${agent.name}, which is banned`);
+    const failed = unisolated.get(`${entry.identity} ${entry.job}`);
+    if (failed !== undefined && now() - failed < REST_MS && (hellos.get(agent?.name ?? '')?.at ?? 0) < failed)
+      fault('I5', `${name} was leased to ${agent?.name} again at once, where it could not be isolated`);
     grantedAt.set(tokenOf(name, entry.epoch ?? 0, entry.n ?? 0), now());
     task.until = 0;
   }
@@ -250,6 +260,8 @@ export function openRecorder(parts: RecorderParts): Recorder {
     if (list.some((one) => one.receipt.outcome === 'succeeded'))
       fault('I2', `${name}: a result was accepted after a success`);
     list.push({ token, receipt: entry });
+    if (entry.outcome === 'failed' && predicateOf(envelopeOf(entry.envelope)).because === 'sandbox')
+      unisolated.set(`${entry.identity} ${entry.job}`, now());
     const agent = agentOf(entry.identity);
     if (agent?.bannedAt != null)
       fault('I9', `${name}: a result of ${agent.name}, which is banned, was accepted`);
@@ -287,7 +299,12 @@ export function openRecorder(parts: RecorderParts): Recorder {
         fault('I2', `${name}: exit code ${code} counts as ${entry.outcome}`);
       if (task.exit !== null && JSON.parse(task.exit).code !== code)
         fault('I2', `${name}: the task has the exit ${task.exit}, its result ${code}`);
-    } else if (entry.outcome === 'succeeded') fault('I2', `${name}: ${said.because} counts as a success`);
+    } else if (said.because === 'sandbox' && !refusedBy.has(`${agent.name} ${name}.${said.attempt}`))
+      fault(
+        'I5',
+        `${name}: ${agent.name} says that it could not be isolated, and its launcher never refused it`,
+      );
+    else if (entry.outcome === 'succeeded') fault('I2', `${name}: ${said.because} counts as a success`);
   }
 
   function onEntry(entry: Entry): void {
@@ -477,6 +494,7 @@ export function openRecorder(parts: RecorderParts): Recorder {
   return {
     counts,
     onStart,
+    onRefused: (agent, attempt) => void refusedBy.add(`${agent} ${attempt}`),
     look() {
       // What an owned server does to its own database is its owner's business.
       if (parts.isServerOwned) return;

@@ -116,6 +116,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
       note(`${execution.agent} runs ${execution.job}.${execution.index}.${execution.attempt}`);
       recorder.onStart(execution, run);
     },
+    onRefused: (agent, attempt) => recorder.onRefused(agent, attempt),
     onEnd: (execution) =>
       note(
         `${execution.agent} ends ${execution.job}.${execution.index}.${execution.attempt} ${execution.code}`,
@@ -180,6 +181,11 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
       receiptSegmentBytes: plan.receiptSegmentBytes,
       server: () => server,
       happenings,
+      onLeft(program) {
+        end(program);
+        const machine = machineOf(name);
+        if (machine) restart(machine);
+      },
       startProgram,
       number: () => (number += 1),
       owned,
@@ -408,6 +414,10 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
       inject('agent killed', machine.host.name);
       end(machine.program);
       restart(machine);
+    });
+    often(rates.killLauncher, () => {
+      const machine = anyMachine();
+      if (machine.killLauncher()) inject('launcher killed', machine.host.name);
     });
     often(rates.losePower, () => {
       if (chaos.chance(0.2)) {

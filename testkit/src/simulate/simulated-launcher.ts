@@ -33,11 +33,19 @@ export interface Execution {
 export interface Watching {
   onStart(execution: Execution, run: SlotRun): void;
   onEnd(execution: Execution): void;
+  /** It did not take this attempt. */
+  onRefused(agent: string, attempt: string): void;
 }
 
 interface Live {
   readonly execution: Execution;
   readonly end: (how: Pick<SlotEnd, 'reason' | 'code' | 'signal'>) => void;
+}
+
+export interface SimulatedLauncher extends Isolation {
+  readonly isGone: boolean;
+  /** It is killed, and everything that runs in its slots with it. */
+  die(): void;
 }
 
 /** Runs nothing: a job is a stretch of virtual time on its machine. All of them end with their agent. */
@@ -50,13 +58,18 @@ export function simulateLauncher(given: {
   readonly watching: Watching;
   /** How often it does not take a run. */
   readonly failing: number;
-}): Isolation {
+}): SimulatedLauncher {
   const { timeline, program, slots, watching } = given;
   const { dice } = timeline;
   const live = new Map<SlotStarted, Live>();
   const waitingOf = new Map<number, (() => void)[]>();
   const busy = new Set<number>();
   const lost = Promise.withResolvers<void>();
+  /** What it was asked to run and has not told the end of. */
+  const taken = new Map<SlotStarted, (error: IsolateError) => void>();
+  let isGone = false;
+  let isHeard = false;
+  const gone = (): IsolateError => new IsolateError('isolate.lost', 'simulated: the launcher is gone');
 
   const endAll = (): void => {
     for (const { execution } of live.values()) {
@@ -96,8 +109,14 @@ export function simulateLauncher(given: {
     start: (async (run: SlotRun, mayStart: () => boolean = () => true) => {
       await timeline.wait(dice.between(0, 3), program);
       if (program.isOver) throw new ProgramOver(program.name);
+      if (isHeard) throw gone();
       if (!mayStart()) return undefined;
-      if (dice.chance(given.failing)) throw new IsolateError('isolate.refused', 'simulated: not taken');
+      const valueOf = (name: string): string => run.env.find(([key]) => key === name)?.[1] ?? '';
+      if (dice.chance(given.failing)) {
+        const attempt = `${valueOf('WRIT_JOB')}.${valueOf('WRIT_INDEX')}.${valueOf('WRIT_ATTEMPT')}`;
+        watching.onRefused(program.host.name, attempt);
+        throw new IsolateError('isolate.refused', 'simulated: not taken');
+      }
       const handedAt = timeline.now;
       const ended = Promise.withResolvers<SlotEnd>();
       const begun = Promise.withResolvers<number>();
@@ -106,6 +125,7 @@ export function simulateLauncher(given: {
       const finish = (end: Pick<SlotEnd, 'reason' | 'code' | 'signal'>): void => {
         if (isOver) return;
         isOver = true;
+        taken.delete(started);
         begun.resolve(0);
         ended.resolve({
           ...end,
@@ -132,9 +152,9 @@ export function simulateLauncher(given: {
       // The machine's own events: they happen also while the agent is paused, and it hears of them afterwards.
       const tell = (what: () => void): void => void timeline.after(dice.between(0, 2), program, what);
       const begin = (): void => {
+        if (isGone) return;
         if (isOver) return nextOf(run.slot);
         startedMs = wallOf(program.host, timeline);
-        const valueOf = (name: string): string => run.env.find(([key]) => key === name)?.[1] ?? '';
         const execution: Execution = {
           agent: program.host.name,
           run: given.number(),
@@ -147,7 +167,7 @@ export function simulateLauncher(given: {
           code: null,
         };
         const end: Live['end'] = (how) => {
-          if (execution.to !== null || program.isOver) return;
+          if (execution.to !== null || program.isOver || isGone) return;
           execution.to = timeline.now;
           execution.code = how.code;
           live.delete(started);
@@ -163,6 +183,13 @@ export function simulateLauncher(given: {
           end({ reason: 'exit', code: Number(code), signal: null }),
         );
       };
+      begun.promise.catch(() => undefined);
+      ended.promise.catch(() => undefined);
+      taken.set(started, (error) => {
+        isOver = true;
+        begun.reject(error);
+        ended.reject(error);
+      });
       statusFiles(program, folder);
       if (busy.has(run.slot)) waitingOf.set(run.slot, [...(waitingOf.get(run.slot) ?? []), begin]);
       else {
@@ -185,6 +212,20 @@ export function simulateLauncher(given: {
     async close() {
       endAll();
       lost.resolve();
+    },
+    get isGone() {
+      return isGone;
+    },
+    die() {
+      isGone = true;
+      endAll();
+      // What it had told before is read first.
+      timeline.after(dice.between(2, 4), program, () => {
+        isHeard = true;
+        for (const fail of taken.values()) fail(gone());
+        taken.clear();
+        lost.resolve();
+      });
     },
   };
 }
