@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { findSandboxPlaces } from './bwrap-arguments.ts';
 import type { BwrapOption } from './bwrap-arguments.ts';
 import type { Cgroups } from './cgroup.ts';
@@ -10,11 +10,13 @@ import { layOutFolders, layOutSlot } from './lay-out-folders.ts';
 import type { Folders } from './lay-out-folders.ts';
 import { measureMachine } from './measure-machine.ts';
 import type { Machine } from './measure-machine.ts';
+import { measureOffers } from './measure-offers.ts';
 import { longestLine, runsPerSlot } from './messages.ts';
-import type { FromLauncher, Offer, RunEnd, ToLauncher, Wall } from './messages.ts';
+import type { FromLauncher, RunEnd, ToLauncher, Wall } from './messages.ts';
+import { openMounter } from './mounter.ts';
+import type { Mounter } from './mounter.ts';
 import type { OwnerFile } from './owner-file.ts';
 import { probeRun, readWalls } from './probe.ts';
-import { SlotLoop } from './slot-loop.ts';
 import { slotPrefix } from './slot-prefix.ts';
 import { Slot } from './slot.ts';
 import type { Clock } from './slot.ts';
@@ -35,7 +37,6 @@ const lookEveryMs = 50;
 /** A slot with so many runs ahead is not idle while its ends wait for more of them, for so long at most. */
 const enoughWaiting = 2;
 const gatherMs = 5;
-const mounterFolder = '/run/writ-launcher';
 
 /** Two agents of one machine may have one name, in different clusters; their accounts are never the same. */
 const placeName = ({ name, firstUid }: OwnerFile): string => `${name}-${firstUid}`;
@@ -49,7 +50,7 @@ export class Launcher {
   readonly #slots: Slot[] = [];
   readonly #slotOf = new Map<number, Slot>();
   #cgroups: Cgroups | null = null;
-  #mounter: { readonly loop: SlotLoop; readonly folder: string } | null = null;
+  #mounter: Mounter | null = null;
   #looking: NodeJS.Timeout | null = null;
   #turn = 0;
   #partial = '';
@@ -72,12 +73,14 @@ export class Launcher {
         'launcher.owner_file',
         'As root the owner\'s file must give a block of accounts ("firstUid"): no job runs as root.',
       );
-    const run = machine.hasOwnMounts ? await this.#openMounter() : async () => null;
+    if (machine.hasOwnMounts) this.#mounter = await openMounter(placeName(owner), machine.setpriv);
+    const run = this.#mounter?.run ?? (async () => null);
     const folders = await layOutFolders(owner, machine, run);
     this.#cgroups = machine.isRoot ? openCgroups(placeName(owner)) : null;
     for (let slot = 0; slot < owner.slots; slot++) this.#slots.push(this.#makeSlot(slot, folders, run));
     await Promise.all(this.#slots.map((slot) => slot.open()));
-    const offers = await this.#measure(folders);
+    const probe = (profile: 'strict' | 'user'): Promise<readonly Wall[]> => this.#probe(profile, folders);
+    const offers = await measureOffers(owner, machine, this.#cgroups !== null, probe);
     this.#tell(['ready', { format: 1, slots: owner.slots, runsPerSlot, offers }]);
   }
 
@@ -99,10 +102,7 @@ export class Launcher {
     this.#looking = null;
     await Promise.all(this.#slots.map((slot) => slot.close().catch(() => {})));
     this.#cgroups?.removeAll();
-    if (this.#mounter === null) return;
-    this.#mounter.loop.kill();
-    await this.#mounter.loop.gone;
-    rmSync(this.#mounter.folder, { recursive: true, force: true });
+    await this.#mounter?.close();
   }
 
   #obey(line: string): void {
@@ -165,37 +165,6 @@ export class Launcher {
     this.#place.send(text);
   }
 
-  async #openMounter(): Promise<RunPrivileged> {
-    // Always the same one: what a killed launcher left is taken away by the next.
-    const folder = `${mounterFolder}/${placeName(this.#place.owner)}`;
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    for (const name of ['out0', 'err0', 'tar0']) writeFileSync(`${folder}/${name}`, '');
-    mkdirSync(`${folder}/work`);
-    const loop = new SlotLoop({
-      prefix: this.#machine.setpriv === null ? [] : [this.#machine.setpriv, '--pdeathsig', 'KILL'],
-      filesFolder: folder,
-      runFolder: folder,
-      workFolder: '/',
-      bwrap: '',
-      filterFile: '',
-    });
-    this.#mounter = { loop, folder };
-    await loop.ready;
-    let last: Promise<unknown> = Promise.resolve();
-    const command = {
-      how: 'bare',
-      env: new Map([['PATH', '/usr/sbin:/usr/bin:/sbin:/bin']]),
-      fileSet: 0,
-      nofile: 1024,
-    } as const;
-    return (argv) => {
-      const code = last.then(() => loop.run({ ...command, argv, fileSizeBytes: 2 ** 50 }));
-      last = code;
-      return code;
-    };
-  }
-
   #makeSlot(number: number, folders: Folders, run: RunPrivileged): Slot {
     const { owner, clock, without } = this.#place;
     const machine = this.#machine;
@@ -246,36 +215,10 @@ export class Launcher {
     );
   }
 
-  async #measure(folders: Folders): Promise<Offer[]> {
+  async #probe(profile: 'strict' | 'user', folders: Folders): Promise<readonly Wall[]> {
     const { owner } = this.#place;
-    const machine = this.#machine;
-    const offers: Offer[] = [];
-    const held = this.#cgroups === null ? 'sampled' : 'cgroup';
-    for (const profile of owner.profiles) {
-      if (profile !== 'bare' && machine.bwrap === null) continue;
-      if (profile === 'strict' && !(machine.hasOwnMounts && this.#cgroups !== null)) continue;
-      const slot = this.#slots[0];
-      if (slot === undefined) break;
-      const walls = profile === 'bare' ? [] : await this.#probe(profile, slot, folders);
-      const down = walls.flatMap((wall) => (wall.is === 'open' ? [wall.name] : []));
-      offers.push({
-        profile,
-        measured: profile === 'bare' || (walls.length > 0 && down.length === 0),
-        walls,
-        down,
-        memory: held,
-        pids: this.#cgroups !== null ? 'cgroup' : profile === 'bare' ? 'none' : 'rlimit',
-        cpu: held,
-        disk: machine.hasOwnMounts ? 'mount' : profile === 'bare' ? 'none' : 'sampled',
-        accountPerSlot: machine.isRoot,
-        network: owner.network,
-      });
-    }
-    return offers;
-  }
-
-  async #probe(profile: 'strict' | 'user', slot: Slot, folders: Folders): Promise<readonly Wall[]> {
-    const { owner } = this.#place;
+    const [slot] = this.#slots;
+    if (slot === undefined) return [];
     const outside = {
       namespaces: slot.namespaces(),
       launcherPid: process.pid,
