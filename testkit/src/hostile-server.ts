@@ -3,7 +3,7 @@ import { performServerHandshake } from 'node:http2';
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { DEFAULTS, encodeBase64, fromAgentCheck, LINK_ROUTES } from '@writ/contract';
+import { encodeBase64, fromAgentCheck, LINK_ROUTES } from '@writ/contract';
 import type {
   EnrolReply,
   Envelope,
@@ -30,6 +30,7 @@ import { createAuthority, issueLeaf, leafTimes, newSerial } from '@writ/trust/au
 import type { Authority } from '@writ/trust/authority';
 import { createTlsKey, listenForLinks } from '@writ/trust/certificates';
 import type { OwnCertificate, Role } from '@writ/trust/certificates';
+import { makeOrder, runsCommand } from './make-order.ts';
 
 const random = (bytes: Uint8Array): unknown => crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>);
 
@@ -77,49 +78,13 @@ export async function makePaperCluster(): Promise<PaperCluster> {
         random,
       ),
     order({ argv = ['/bin/true'], ...given }) {
+      const usual = makeOrder(sets, { id: person, signer });
       const order: Order = {
-        format: 1,
-        cluster: sets.cluster,
-        job: newId(random),
-        person,
-        key: signer.key,
-        cosigners: [],
-        set: setRef(sets.newest),
-        queue: 'default',
-        project: 'default',
-        runs: {
-          is: 'command',
-          variants: [
-            {
-              platform: { os: null, arch: null },
-              command: { argv: [...argv], variables: [], inputs: { is: 'list', files: [] }, secrets: [] },
-            },
-          ],
-        },
-        outputs: { patterns: [], required: false },
-        limits: {
-          timeSeconds: 60,
-          cpuSeconds: null,
-          cpus: null,
-          memoryBytes: DEFAULTS.memoryBytes,
-          pids: DEFAULTS.pids,
-          diskBytes: DEFAULTS.diskBytes,
-          outputBytes: 64 * 1024 * 1024,
-          logBytes: 64 * 1024 * 1024,
-          logRate: null,
-          cancelGraceSeconds: 1,
-          counters: [],
-        },
+        ...usual,
+        runs: runsCommand(argv),
+        limits: { ...usual.limits, timeSeconds: 60, cancelGraceSeconds: 1 },
         profile: 'bare',
-        network: false,
-        runAs: null,
-        machine: { facts: [], labels: [], agents: [], excluded: [], notAdmitted: [] },
-        array: { is: 'one' },
-        maxAttempts: 3,
-        retryOnFailure: false,
-        children: null,
         issued: Date.now() - 500,
-        notBefore: null,
         notAfter: Date.now() + 3_600_000,
         ...given,
       };

@@ -21,15 +21,7 @@ export function makeOrder(sets: HeldSets, person: TestPerson, changes: Partial<O
     set: setRef(sets.newest),
     queue: 'default',
     project: 'default',
-    runs: {
-      is: 'command',
-      variants: [
-        {
-          platform: { os: null, arch: null },
-          command: { argv: ['true'], variables: [], inputs: { is: 'list', files: [] }, secrets: [] },
-        },
-      ],
-    },
+    runs: runsCommand(['true']),
     outputs: { patterns: [], required: false },
     limits: {
       timeSeconds: DEFAULTS.timeLimitSeconds,
@@ -58,6 +50,17 @@ export function makeOrder(sets: HeldSets, person: TestPerson, changes: Partial<O
     ...changes,
   };
 }
+
+/** One command for every machine. */
+export const runsCommand = (argv: readonly string[]): Order['runs'] => ({
+  is: 'command',
+  variants: [
+    {
+      platform: { os: null, arch: null },
+      command: { argv: [...argv], variables: [], inputs: { is: 'list', files: [] }, secrets: [] },
+    },
+  ],
+});
 
 export const makeSignedOrder = (
   sets: HeldSets,

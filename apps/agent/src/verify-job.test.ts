@@ -140,6 +140,11 @@ const CASES: readonly (readonly [step: number, code: RefusalCode, spoil: (scene:
   [2, 'order.envelope_bad', (scene) => (scene.envelope = { ...scene.envelope!, payload: 'no base64' })],
   [
     2,
+    'order.envelope_bad',
+    (scene) => (scene.envelope = { ...scene.envelope!, payload: '', signatures: [] }),
+  ],
+  [
+    2,
     'order.type_wrong',
     (scene) => {
       const sealed = seal(PAYLOAD_TYPES.definition, scene.order, [cluster.person.signer]);

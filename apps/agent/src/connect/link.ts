@@ -3,7 +3,13 @@ import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 
 import { PassThrough, pipeline } from 'node:stream';
 import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { fromServerCheck, LINK_ROUTES, orderOfAnyShapeCheck, readMessage } from '@writ/contract';
+import {
+  fromServerCheck,
+  LINK_ROUTES,
+  orderOfAnyShapeCheck,
+  PAYLOAD_TYPES,
+  readMessage,
+} from '@writ/contract';
 import type { Envelope, FromAgent, FromServer } from '@writ/contract';
 import { AgentError } from '../agent-error.ts';
 import { readLines } from './line-reader.ts';
@@ -106,12 +112,15 @@ export function openLink(socket: TLSSocket, onMessage: (message: FromServer) => 
   };
 }
 
+/** In place of what is no envelope: signed by nobody, it verifies nowhere. */
+const UNSIGNED: Envelope = { payload: '', payloadType: PAYLOAD_TYPES.order, signatures: [] };
+
 function messageOf(line: string): FromServer {
   const read = readMessage(line, fromServerCheck);
   if ('message' in read) return read.message;
   const order = readMessage(line, orderOfAnyShapeCheck);
-  // Its submitter is to hear of it: its lease is refused by the check that finds no envelope. Nothing of it is kept.
-  if ('message' in order) return { is: 'order', digest: order.message.digest, envelope: {} as Envelope };
+  // Its submitter is to hear of it: its lease is refused by the check of its envelope. Nothing of it is kept.
+  if ('message' in order) return { is: 'order', digest: order.message.digest, envelope: UNSIGNED };
   throw new AgentError('link.malformed', `${read.fault} The server sent: ${line.slice(0, 200)}`);
 }
 

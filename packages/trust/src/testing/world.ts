@@ -1,11 +1,12 @@
 import { DEFAULTS } from '@writ/contract';
 import type { Admission, Order } from '@writ/contract';
+import { makeOrder as makeSmallOrder } from '../../../../testkit/src/make-order.ts';
 import { judgeAdmission, makeAdmission } from '../admission/admission.ts';
 import { makeInvite } from '../admission/invite.ts';
 import { parseInvite } from '../admission/invite-text.ts';
 import { inviteSigner, newId, newSeed, signerFromSeed } from '../keys.ts';
 import type { FillRandom } from '../keys.ts';
-import { startSets, setRef } from '../signer-set/held-sets.ts';
+import { startSets } from '../signer-set/held-sets.ts';
 import { makeFirstSet } from '../signer-set/make-set.ts';
 
 /** For tests: a cluster with one person and one admitted agent, made as the programs make it. */
@@ -69,54 +70,13 @@ export function makeAgent(
   };
 }
 
-export function makeOrder(
+/** As {@link makeSmallOrder}, at the time of this world. */
+export const makeOrder = (
   world: Pick<ReturnType<typeof makeWorld>, 'sets' | 'person' | 'signer'>,
   changes: Partial<Order> = {},
-): Order {
-  return {
-    format: 1,
-    cluster: world.sets.cluster,
-    job: newId(random),
-    person: world.person,
-    key: world.signer.key,
-    cosigners: [],
-    set: setRef(world.sets.newest),
-    queue: DEFAULTS.queue,
-    project: DEFAULTS.project,
-    runs: {
-      is: 'command',
-      variants: [
-        {
-          platform: { os: null, arch: null },
-          command: { argv: ['uname', '-a'], variables: [], inputs: { is: 'list', files: [] }, secrets: [] },
-        },
-      ],
-    },
-    outputs: { patterns: [], required: false },
-    limits: {
-      timeSeconds: DEFAULTS.timeLimitSeconds,
-      cpuSeconds: null,
-      cpus: null,
-      memoryBytes: DEFAULTS.memoryBytes,
-      pids: DEFAULTS.pids,
-      diskBytes: DEFAULTS.diskBytes,
-      outputBytes: DEFAULTS.outputBytes,
-      logBytes: DEFAULTS.logBytes,
-      logRate: null,
-      cancelGraceSeconds: DEFAULTS.cancelGraceSeconds,
-      counters: [],
-    },
-    profile: 'user',
-    network: false,
-    runAs: null,
-    machine: { facts: [], labels: [], agents: [], excluded: [], notAdmitted: [] },
-    array: { is: 'one' },
-    maxAttempts: DEFAULTS.maxAttempts,
-    retryOnFailure: false,
-    children: null,
-    issued: NOW,
-    notBefore: null,
-    notAfter: NOW + DEFAULTS.runNotAfterSeconds * 1000,
-    ...changes,
-  };
-}
+): Order =>
+  makeSmallOrder(
+    world.sets,
+    { id: world.person, signer: world.signer },
+    { profile: 'user', issued: NOW, notAfter: NOW + DEFAULTS.runNotAfterSeconds * 1000, ...changes },
+  );
