@@ -30,6 +30,7 @@ const RULES = [
   'apps/server/src/dispatch/waiting-work.ts',
   'apps/server/src/enrol/serve-enrolment.ts',
   'apps/server/src/lease/keep-leases.ts',
+  'apps/server/src/link/link-tasks.ts',
   'apps/server/src/link/live-link.ts',
   'apps/server/src/link/take-receipts.ts',
   'apps/server/src/people/cancel-job.ts',

@@ -20,6 +20,7 @@ import type { Member } from '../members.ts';
 import type { Orders } from '../orders.ts';
 import type { ProgressBoard } from '../progress.ts';
 import type { LineStream } from './line-stream.ts';
+import { KEPT_PRIORITY, type LeaseRef, type LinkTask, openLinkTasks } from './link-tasks.ts';
 import type { OfferedReceipt, TakeReceipts } from './take-receipts.ts';
 
 export interface LinkParts {
@@ -75,21 +76,7 @@ export interface LiveLink {
   ended(): void;
 }
 
-type LeaseRef = Pick<LeasedTask, 'job' | 'index' | 'token'>;
-
-interface OpenTask extends LeasedTask {
-  readonly classId: number | undefined;
-  readonly priority: number;
-  isStarted: boolean;
-  isRecalled: boolean;
-  readonly since: number;
-}
-
 const SEEN_AGAIN = 500;
-/** What starts within this time is not worth being overtaken. */
-const QUICK_MS = 100;
-/** What an agent brought with it over a new link is not overtaken. */
-const KEPT_PRIORITY = Number.MAX_SAFE_INTEGER;
 /** Reasons that lie in the agent and do not pass. */
 const LASTING = /^(?:machine|owner|agent)\./;
 /** Others pass: a set that could not be fetched, a clock, a disk. */
@@ -110,10 +97,8 @@ export function openLiveLink(
 ): LiveLink {
   const { store, clock, log, cluster, orders, dispatch } = parts;
   const { identity } = member;
-  const tasks = new Map<string, OpenTask>();
+  const tasks = openLinkTasks(clock);
   const sentOrders = new Set<string>();
-  /** No task here has a lower priority. */
-  let lowest = KEPT_PRIORITY;
   let seat: Seat | null = null;
   let described: Described | null = null;
   let lastHeard = clock.now();
@@ -129,11 +114,6 @@ export function openLiveLink(
 
   const by = (): By => ({ actor: `agent:${member.name}`, source, now: clock.now() });
   const send = (message: FromServer): void => lines.send(message);
-  const keyOf = (task: { job: string; index: number }): string => `${task.job}.${task.index}`;
-  const mineOf = (task: LeaseRef): OpenTask | undefined => {
-    const mine = tasks.get(keyOf(task));
-    return mine?.token.n === task.token.n && mine.token.epoch === task.token.epoch ? mine : undefined;
-  };
 
   const close = (code: string, detail: string): void => {
     if (isOver) return;
@@ -152,22 +132,14 @@ export function openLiveLink(
     dispatch.serve();
   };
 
-  const open = (task: LeasedTask, of: Pick<OpenTask, 'classId' | 'priority' | 'isStarted'>): void => {
-    const before = tasks.get(keyOf(task));
-    tasks.set(keyOf(task), { ...task, ...of, isRecalled: false, since: clock.now() });
-    lowest = tasks.size === 1 ? of.priority : Math.min(lowest, of.priority);
-    if (!before) return;
-    seat?.letGo([before.classId]);
+  const open = (task: LeasedTask, of: Pick<LinkTask, 'classId' | 'priority' | 'isStarted'>): void => {
+    const before = tasks.open(task, of);
+    if (before) seat?.letGo([before.classId]);
   };
 
-  /** Late words about an attempt before it leave the present one alone. */
   const drop = (dropped: readonly LeaseRef[]): void => {
-    const gone: (number | undefined)[] = [];
-    for (const task of dropped) {
-      const mine = mineOf(task);
-      if (mine && tasks.delete(keyOf(task))) gone.push(mine.classId);
-    }
-    if (gone.length > 0) seat?.letGo(gone);
+    const gone = tasks.drop(dropped);
+    if (gone.length > 0) seat?.letGo(gone.map(({ classId }) => classId));
   };
 
   const take = (jobs: readonly ClaimedJob[]): void => {
@@ -210,18 +182,7 @@ export function openLiveLink(
   };
 
   const recall = (classes: ReadonlySet<number>, most: number, only: RecallOnly = {}): number => {
-    const wanted: OpenTask[] = [];
-    const { below = Number.POSITIVE_INFINITY, except } = only;
-    if (lowest >= below) return 0;
-    const leasedBefore = Number.isFinite(below) ? clock.now() - QUICK_MS : Number.POSITIVE_INFINITY;
-    // The newest are the last that it would start.
-    for (const task of [...tasks.values()].toReversed()) {
-      if (wanted.length === most) break;
-      if (task.isStarted || task.isRecalled || task.priority >= below || task.since > leasedBefore) continue;
-      if (task.classId === undefined || !classes.has(task.classId) || except?.has(task.job)) continue;
-      task.isRecalled = true;
-      wanted.push(task);
-    }
+    const wanted = tasks.callBack(classes, most, only);
     if (wanted.length > 0) send({ is: 'recall', tasks: wanted.map(plain) });
     return wanted.length;
   };
@@ -285,7 +246,7 @@ export function openLiveLink(
     if (held.length > 0) await renew(held);
     if (isOver) return;
     for (const task of message.held) {
-      const mine = tasks.get(keyOf(task));
+      const mine = tasks.at(task.job, task.index);
       if (mine) mine.isStarted = task.is === 'running';
     }
     await describe(message.description);
@@ -313,7 +274,7 @@ export function openLiveLink(
   const renew = async (asked: readonly LeasedTask[]): Promise<void> => {
     const { kept, lost, cancelAsked } = await store.leases.renew(identity, asked, parts.leaseSeconds, by());
     if (isOver) return;
-    const brought = kept.filter((task) => !tasks.has(keyOf(task)));
+    const brought = kept.filter(({ job, index }) => !tasks.at(job, index));
     const classes = await classesOf(brought);
     if (isOver) return;
     for (const task of brought) {
@@ -375,7 +336,7 @@ export function openLiveLink(
 
   const started = async (begun: readonly LeasedTask[]): Promise<void> => {
     for (const task of begun) {
-      const mine = mineOf(task);
+      const mine = tasks.find(task);
       if (mine) mine.isStarted = true;
     }
     const { lost } = await store.leases.markStarted(identity, begun, by());
@@ -386,7 +347,7 @@ export function openLiveLink(
 
   const receipts = async (offered: readonly OfferedReceipt[]): Promise<void> => {
     if (isOver) return;
-    const holds = (task: LeasedTask): boolean => mineOf(task)?.attempt === task.attempt;
+    const holds = (task: LeasedTask): boolean => tasks.find(task)?.attempt === task.attempt;
     const answer = await parts.takeReceipts(member, offered, by(), holds, (ended, excluded) => {
       // It would get the same task again with the lease that comes of its own end.
       for (const [job, because] of excluded)
@@ -457,7 +418,7 @@ export function openLiveLink(
     close,
     ended,
     lose: (lost) => {
-      const mine = lost.map((task) => tasks.get(keyOf(task))).filter((task) => task !== undefined);
+      const mine = lost.map(({ job, index }) => tasks.at(job, index)).filter((task) => task !== undefined);
       if (mine.length === 0) return;
       seat?.fallSilent();
       drop(mine);
@@ -467,15 +428,15 @@ export function openLiveLink(
       for (let at = 0; at < stopped.length; at += SEEN_AGAIN)
         send({ is: 'cancel', tasks: stopped.slice(at, at + SEEN_AGAIN).map(plain), how });
     },
-    holds: (job, index, attempt) => tasks.get(`${job}.${index}`)?.attempt === attempt,
+    holds: (job, index, attempt) => tasks.at(job, index)?.attempt === attempt,
     begin: async (job, index, attempt) => {
-      const mine = tasks.get(`${job}.${index}`);
+      const mine = tasks.at(job, index);
       if (mine?.attempt !== attempt) return false;
       if (!mine.isStarted) await started([plain(mine)]);
       return link.holds(job, index, attempt);
     },
-    holdsJob: (job) => [...tasks.values()].some((task) => task.job === job),
-    jobs: () => [...new Set([...tasks.values()].map((task) => task.job))],
+    holdsJob: (job) => [...tasks.all].some((task) => task.job === job),
+    jobs: () => [...new Set([...tasks.all].map((task) => task.job))],
 
     receive: (received) => {
       lastHeard = clock.now();
