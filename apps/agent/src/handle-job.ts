@@ -9,11 +9,18 @@ import type { LeasedJob } from './leased-job.ts';
 import type { HeldTask, LeaseBook } from './lease-book.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
+import { orderKeyOf } from './order-key.ts';
 import type { Replay } from './replay/open-replay.ts';
 import type { Reporting } from './report-job.ts';
+import { slotRunOf } from './slot-run.ts';
 import { asRefusal, verifyAtStart, verifyOrder, verifyTask } from './verify-job.ts';
 import type { Judge, Lease, Refusal, VerifiedOrder } from './verify-job.ts';
-import { variablesOf } from './variables.ts';
+
+/*
+ * The story of a job on this machine. `handleLease`: a lease comes, its order is verified, its inputs are brought, its
+ * starts are recorded, its tasks wait for a slot. `handleJob`: a slot is free, the task is isolated and runs, and how it
+ * ended is reported. Nothing of an order is used before it has been verified, and nothing starts that is not recorded.
+ */
 
 /** What the story needs; each part is made and closed by compose. */
 export interface Desk {
@@ -43,30 +50,48 @@ export interface Desk {
   onEnded(job: LeasedJob, end: SlotEnd): void;
 }
 
-/** Lease → verify: nothing of an order is used before it has been verified, and nothing starts that is not recorded. */
+/** Lease → verify → queue. */
 export async function handleLease(lease: Lease, desk: Desk): Promise<void> {
   const tasks = takeTasks(lease, desk);
   const envelope = desk.orderOf(lease.order);
   const later = tasks.filter((task) => desk.inHand.has(taskKey(task)));
-  const other = later.length === 0 ? tasks : tasks.filter((task) => !later.includes(task));
+  const atOnce = later.length === 0 ? tasks : tasks.filter((task) => !later.includes(task));
   await Promise.all([
-    handleTasks(lease, envelope, other, desk),
-    ...later.map((task) => handleAfter(lease, envelope, task, desk)),
+    verifyAndQueue(lease, envelope, atOnce, desk),
+    ...later.map((task) => handleAfterEarlier(lease, envelope, task, desk)),
   ]);
 }
 
+/** A task that is held already is not taken twice; an older token than the one held is refused. */
+function takeTasks(lease: Lease, desk: Desk): HeldTask[] {
+  const taken: HeldTask[] = [];
+  for (const { index, attempt, token } of lease.tasks) {
+    const task: LeasedTask = { job: lease.job, index, attempt, token };
+    const before = desk.leases.find(task);
+    const answer = desk.leases.take(task, lease, desk.monotonic());
+    if (answer === 'stale') {
+      const detail = `the lease has token ${token.epoch}.${token.n}, a newer one is held`;
+      desk.report.refused({ ...plainTask(task), order: lease.order }, null, { code: 'lease.stale', detail });
+    } else if (answer !== 'held') {
+      if (before) desk.stopLost(before);
+      taken.push(answer);
+    }
+  }
+  return taken;
+}
+
 /** An earlier attempt is not started beside: once it is dead and reported, this one is judged, and its success may stand for it. */
-async function handleAfter(
+async function handleAfterEarlier(
   lease: Lease,
   envelope: Envelope | undefined,
   task: HeldTask,
   desk: Desk,
 ): Promise<void> {
   await desk.inHand.get(taskKey(task));
-  if (task.isMine) await handleTasks(lease, envelope, [task], desk);
+  if (task.isMine) await verifyAndQueue(lease, envelope, [task], desk);
 }
 
-async function handleTasks(
+async function verifyAndQueue(
   lease: Lease,
   envelope: Envelope | undefined,
   tasks: readonly HeldTask[],
@@ -85,6 +110,103 @@ async function handleTasks(
     throw error;
   }
 }
+
+/** Checks 1 to 9, once for all of its tasks. Undefined: each of them has been refused. */
+function verifyLease(
+  lease: Lease,
+  envelope: Envelope | undefined,
+  tasks: readonly HeldTask[],
+  desk: Desk,
+): VerifiedOrder | undefined {
+  try {
+    const verified = verifyOrder(lease, envelope, desk.judge(), desk.verifiedOf(lease.order));
+    desk.keepVerified(verified);
+    return verified;
+  } catch (error) {
+    const refusal = asRefusal(error);
+    for (const task of tasks) refuseTask(task, null, refusal, desk);
+    return undefined;
+  }
+}
+
+interface Ready {
+  readonly task: HeldTask;
+  readonly inputs: readonly InputFile[];
+}
+
+/** Checks 10 to 13 for each task: what may start is recorded durably, in one record, before the first start. */
+async function prepare(verified: VerifiedOrder, tasks: readonly HeldTask[], desk: Desk): Promise<Ready[]> {
+  const startable = tasks.filter((task) => {
+    try {
+      const answer = verifyTask(verified, task, desk.judge(), rememberedOf(task, verified, desk));
+      if (answer === 'adopt') void adopt(task, verified, desk);
+      return answer === 'start';
+    } catch (error) {
+      refuseTask(task, verified, asRefusal(error), desk);
+      return false;
+    }
+  });
+  if (startable.length === 0) return [];
+  try {
+    const inputs = await bringInputs(verified, desk);
+    const mine = startable.filter((task) => task.isMine);
+    if (mine.length > 0) await recordStarts(verified, mine, desk);
+    return mine.filter((task) => task.isMine).map((task) => ({ task, inputs }));
+  } catch (error) {
+    const refusal = asRefusal(error);
+    for (const task of startable) if (task.isMine) refuseTask(task, verified, refusal, desk);
+    return [];
+  }
+}
+
+/** What this machine remembers of a task, as the replay rules want it. */
+function rememberedOf(task: HeldTask, verified: VerifiedOrder, desk: Desk): StartRecord | undefined {
+  const { digest } = verified;
+  const known = desk.replay.recall(orderKeyOf(verified), task.index);
+  const isQueued = desk.leases.find(task) !== task;
+  if (known.isOtherOrder) return { order: 'another', highestAttempt: known.highest, last: 'ended' };
+  if (known.isRunning || isQueued) return { order: digest, highestAttempt: known.highest, last: 'running' };
+  if (known.highest === 0) return undefined;
+  return {
+    order: digest,
+    highestAttempt: known.highest,
+    last: known.last === 'succeeded' ? 'succeeded' : 'ended',
+  };
+}
+
+/** It succeeded here before: the receipt of that attempt stands for this one too, and nothing starts. */
+async function adopt(task: HeldTask, verified: VerifiedOrder, desk: Desk): Promise<void> {
+  const success = await desk.replay.findSuccess(orderKeyOf(verified), task.index);
+  if (success) desk.report.adopted(task, verified, success);
+  else
+    desk.report.refused(task, verified, {
+      code: 'replay.succeeded',
+      detail: 'this task succeeded here before',
+    });
+  desk.leases.drop(task);
+}
+
+/** Check 12. Whatever keeps the bytes from being here, the order does not start without them. */
+async function bringInputs(verified: VerifiedOrder, desk: Desk): Promise<readonly InputFile[]> {
+  try {
+    return await desk.bringInputs(verified);
+  } catch (error) {
+    if (error instanceof TrustError) throw error;
+    throw refuse('input.unavailable', `the inputs could not be brought here: ${reasonOf(error)}`);
+  }
+}
+
+/** Check 13. */
+async function recordStarts(verified: VerifiedOrder, tasks: readonly HeldTask[], desk: Desk): Promise<void> {
+  try {
+    await desk.replay.reserve(orderKeyOf(verified), tasks);
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    throw refuse('replay.not_durable', error.message);
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();
 
 function queueAll(ready: readonly Ready[], verified: VerifiedOrder, envelope: Envelope, desk: Desk): void {
   for (const { task, inputs } of ready)
@@ -121,11 +243,11 @@ async function runJob(job: LeasedJob, slot: number, free: () => void, desk: Desk
   let isLooking = false;
   let end: SlotEnd;
   try {
-    // The files of its slot may be in use for as long as a link is away: what held before need not hold after.
-    job.running = await desk.isolate(runOf(job, slot), () => {
+    // Asked when the files of its slot are free: what held before need not hold then.
+    job.running = await desk.isolate(slotRunOf(job, slot), () => {
       if (!isStillMine(job, desk)) return false;
       isLooking = true;
-      refusal = mayStart(job, desk);
+      refusal = whyNotStart(job, desk);
       isLooking = false;
       return refusal === undefined;
     });
@@ -137,6 +259,7 @@ async function runJob(job: LeasedJob, slot: number, free: () => void, desk: Desk
     desk.onRunning(job);
     end = await job.running.ended;
   } catch (error) {
+    // What failed in the last look is this program's own, not the launcher's.
     if (isLooking) throw error;
     task.isRunning = false;
     const isLost = error instanceof IsolateError && error.code === 'isolate.lost';
@@ -157,145 +280,21 @@ async function runJob(job: LeasedJob, slot: number, free: () => void, desk: Desk
   }
 }
 
-interface Ready {
-  readonly task: HeldTask;
-  readonly inputs: readonly InputFile[];
-}
-
-/** A task that is held already is not taken twice; an older token than the one held is refused. */
-function takeTasks(lease: Lease, desk: Desk): HeldTask[] {
-  const taken: HeldTask[] = [];
-  for (const { index, attempt, token } of lease.tasks) {
-    const task: LeasedTask = { job: lease.job, index, attempt, token };
-    const before = desk.leases.find(task);
-    const answer = desk.leases.take(task, lease, desk.monotonic());
-    if (answer === 'stale') {
-      const detail = `the lease has token ${token.epoch}.${token.n}, a newer one is held`;
-      desk.report.refused({ ...plainTask(task), order: lease.order }, null, { code: 'lease.stale', detail });
-    } else if (answer !== 'held') {
-      if (before) desk.stopLost(before);
-      taken.push(answer);
-    }
-  }
-  return taken;
-}
-
-function verifyLease(
-  lease: Lease,
-  envelope: Envelope | undefined,
-  tasks: readonly HeldTask[],
-  desk: Desk,
-): VerifiedOrder | undefined {
-  try {
-    const verified = verifyOrder(lease, envelope, desk.judge(), desk.verifiedOf(lease.order));
-    desk.keepVerified(verified);
-    return verified;
-  } catch (error) {
-    const refusal = asRefusal(error);
-    for (const task of tasks) refuseTask(task, null, refusal, desk);
-    return undefined;
-  }
-}
-
-/** Checks 10 to 13 for each task: what may start is recorded durably, in one record, before the first start. */
-async function prepare(verified: VerifiedOrder, tasks: readonly HeldTask[], desk: Desk): Promise<Ready[]> {
-  const startable = tasks.filter((task) => {
-    try {
-      const answer = verifyTask(verified, task, desk.judge(), recordOf(task, verified, desk));
-      if (answer === 'adopt') void adopt(task, verified, desk);
-      return answer === 'start';
-    } catch (error) {
-      refuseTask(task, verified, asRefusal(error), desk);
-      return false;
-    }
-  });
-  if (startable.length === 0) return [];
-  try {
-    const inputs = await bring(verified, desk);
-    const mine = startable.filter((task) => task.isMine);
-    if (mine.length > 0) await record(verified, mine, desk);
-    return mine.filter((task) => task.isMine).map((task) => ({ task, inputs }));
-  } catch (error) {
-    const refusal = asRefusal(error);
-    for (const task of startable) if (task.isMine) refuseTask(task, verified, refusal, desk);
-    return [];
-  }
-}
-
-/** Check 12. Whatever keeps the bytes from being here, the order does not start without them. */
-async function bring(verified: VerifiedOrder, desk: Desk): Promise<readonly InputFile[]> {
-  try {
-    return await desk.bringInputs(verified);
-  } catch (error) {
-    if (error instanceof TrustError) throw error;
-    throw refuse('input.unavailable', `the inputs could not be brought here: ${reasonOf(error)}`);
-  }
-}
-
-async function record(
-  { order, digest }: VerifiedOrder,
-  tasks: readonly HeldTask[],
-  desk: Desk,
-): Promise<void> {
-  try {
-    await desk.replay.reserve(
-      { digest, person: order.person, job: order.job, notAfter: order.notAfter },
-      tasks,
-    );
-  } catch (error) {
-    if (!(error instanceof AgentError)) throw error;
-    throw refuse('replay.not_durable', error.message);
-  }
-}
-
-/** What this machine remembers of a task, as the replay rules want it. */
-function recordOf(task: HeldTask, { order, digest }: VerifiedOrder, desk: Desk): StartRecord | undefined {
-  const known = desk.replay.recall(
-    { digest, person: order.person, job: order.job, notAfter: order.notAfter },
-    task.index,
-  );
-  const isQueued = desk.leases.find(task) !== task;
-  if (known.isOtherOrder) return { order: 'another', highestAttempt: known.highest, last: 'ended' };
-  if (known.isRunning || isQueued) return { order: digest, highestAttempt: known.highest, last: 'running' };
-  if (known.highest === 0) return undefined;
-  return {
-    order: digest,
-    highestAttempt: known.highest,
-    last: known.last === 'succeeded' ? 'succeeded' : 'ended',
-  };
-}
-
-/** It succeeded here before: the receipt of that attempt stands for this one too, and nothing starts. */
-async function adopt(task: HeldTask, verified: VerifiedOrder, desk: Desk): Promise<void> {
-  const { order, digest } = verified;
-  const success = await desk.replay.findSuccess(
-    { digest, person: order.person, job: order.job, notAfter: order.notAfter },
-    task.index,
-  );
-  if (success) desk.report.adopted(task, verified, success);
-  else
-    desk.report.refused(task, verified, {
-      code: 'replay.succeeded',
-      detail: 'this task succeeded here before',
-    });
-  desk.leases.drop(task);
-}
-
+/** It may have waited for long: a slot may be held while a link is away. */
 function isStillMine({ task }: LeasedJob, desk: Desk): boolean {
   if (task.isMine && task.endsAt > desk.monotonic()) return true;
   desk.leases.drop(task);
   return false;
 }
 
-/** The last look before the start, and the mark that it started. */
-function mayStart(job: LeasedJob, desk: Desk): Refusal | undefined {
+/** The last look before the start. Undefined: it starts now, and is marked as started. */
+function whyNotStart(job: LeasedJob, desk: Desk): Refusal | undefined {
   const { task, verified, envelope } = job;
   try {
     const judge = desk.judge();
     verifyAtStart(verified, envelope, task.index, judge);
     job.set = setRef(judge.sets.newest);
-    const { order, digest } = verified;
-    desk.replay.markStarted({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, task);
+    desk.replay.markStarted(orderKeyOf(verified), task);
     return undefined;
   } catch (error) {
     if (error instanceof AgentError)
@@ -314,39 +313,3 @@ function refuseTask(task: HeldTask, verified: VerifiedOrder | null, refusal: Ref
   desk.report.refused(task, verified, refusal);
   desk.leases.drop(task);
 }
-
-/** Only what was verified, and what this machine adds by its own rules. */
-function runOf({ task, verified, inputs }: LeasedJob, slot: number): SlotRun {
-  const { order, variant, profile } = verified;
-  const { command } = variant.variant;
-  const { limits, outputs } = order;
-  return {
-    slot,
-    profile,
-    argv: command.argv,
-    env: variablesOf(order, command, task.index, task.attempt),
-    inputs: inputs.map((file) => ({
-      path: file.path,
-      digestHex: file.digest.slice('sha256:'.length),
-      executable: file.mode === 'executable',
-    })),
-    limits: {
-      wallMs: limits.timeSeconds * 1000,
-      memoryBytes: limits.memoryBytes,
-      pids: limits.pids,
-      cpuMs: limits.cpuSeconds === null ? null : limits.cpuSeconds * 1000,
-      cpuPercent: limits.cpus === null ? null : limits.cpus * 100,
-      diskBytes: limits.diskBytes,
-      nofile: OPEN_FILES,
-      logBytes: limits.logBytes,
-      logBytesPerSecond: limits.logRate ?? limits.logBytes,
-      graceMs: limits.cancelGraceSeconds * 1000,
-    },
-    network: order.network,
-    outputs:
-      outputs.patterns.length === 0 ? null : { patterns: outputs.patterns, maxBytes: limits.outputBytes },
-  };
-}
-
-const OPEN_FILES = 1024;
-const NONE: ReadonlySet<string> = new Set();

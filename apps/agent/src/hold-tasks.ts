@@ -5,6 +5,7 @@ import type { HeldTask, LeaseBook } from './lease-book.ts';
 import type { LeasedJob } from './leased-job.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
+import { orderKeyOf } from './order-key.ts';
 import type { Replay } from './replay/open-replay.ts';
 import type { SlotQueue } from './slot-queue.ts';
 
@@ -70,11 +71,7 @@ export function holdTasks(parts: HoldingParts): TaskHolding {
     for (const { task } of given) leases.drop(task);
     if (given.length === 0) return;
     try {
-      await Promise.all(
-        given.map(({ verified: { order, digest }, task }) =>
-          replay.handBack({ digest, person: order.person, job: order.job, notAfter: order.notAfter }, [task]),
-        ),
-      );
+      await Promise.all(given.map(({ verified, task }) => replay.handBack(orderKeyOf(verified), [task])));
       parts.send({ is: 'returned', tasks: given.map(({ task }) => plainTask(task)) });
     } catch (error) {
       log('lease.not_returned', { why: reasonOf(error) });

@@ -8,6 +8,7 @@ import { plainTask } from './lease-book.ts';
 import { EMPTY_LOG, readLongLog, readShortLog } from './logs/read-log.ts';
 import type { WholeLog } from './logs/read-log.ts';
 import type { Tails } from './live-job.ts';
+import { orderKeyOf } from './order-key.ts';
 import type { Outcome, PendingReceipt, ReceiptChain, ReceiptLogs } from './receipts/receipt-chain.ts';
 import type { Replay, Success } from './replay/open-replay.ts';
 import { signableText } from './signable-text.ts';
@@ -64,6 +65,7 @@ export function openReporting(parts: ReportingParts): Reporting {
     (task: LeasedTask) =>
     (error: unknown): void =>
       parts.log('receipt.not_durable', { task: `${task.job}.${task.index}`, why: reasonOf(error) });
+  /** Signed now, durable and sent soon: nobody waits for it. */
   const tell = (task: LeasedTask, outcome: Outcome, logs: ReceiptLogs): void => {
     try {
       send(receipts.add(outcome, logs)).catch(failed(task));
@@ -286,13 +288,8 @@ function successOf(outcome: Outcome, receipt: string): Success {
 }
 
 function remember({ task, verified }: LeasedJob, success: Success | null, parts: ReportingParts): void {
-  const { order, digest } = verified;
   try {
-    parts.replay.markEnded(
-      { digest, person: order.person, job: order.job, notAfter: order.notAfter },
-      task,
-      success,
-    );
+    parts.replay.markEnded(orderKeyOf(verified), task, success);
   } catch (error) {
     // The receipt says it too, and it is read at the next start.
     parts.log('replay.end_not_written', { task: `${task.job}.${task.index}`, why: reasonOf(error) });
