@@ -1,3 +1,13 @@
 export * from './store-error.ts';
 export type * from './store.ts';
+export type * from './audit/audit.ts';
+export type * from './by.ts';
+export type * from './files/files.ts';
+export type * from './jobs/jobs.ts';
+export type * from './leases/leases.ts';
+export type * from './page.ts';
+export type * from './queues/queues.ts';
+export type * from './retention/retention.ts';
+export type * from './tokens/tokens.ts';
+export type * from './trust/trust.ts';
 export { openStore, type OpenStoreAsked } from './open-store.ts';

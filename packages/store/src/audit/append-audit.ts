@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { AuditRecord } from '../store.ts';
+import type { AuditRecord } from './audit.ts';
 import type { Cell, ColumnKind, RowShape } from '../sql-words.ts';
 import type { AuditTable } from '../tables.ts';
 import type { Write } from '../write.ts';

@@ -1,4 +1,4 @@
-import type { By } from '../store.ts';
+import type { By } from '../by.ts';
 
 export interface AuditNote {
   readonly time: number;

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { AuditStore } from '../store.ts';
+import type { AuditStore } from './audit.ts';
 import type { Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { boundedLimit, pageOf, readCursor } from '../cursors.ts';

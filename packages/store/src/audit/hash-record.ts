@@ -1,5 +1,5 @@
 import { digestOf } from '@writ/trust/digest';
-import type { AuditRecord } from '../store.ts';
+import type { AuditRecord } from './audit.ts';
 
 /** What the first record follows. */
 export const BEFORE_FIRST = `sha256:${'0'.repeat(64)}`;

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { AuditRecord, AuditReport } from '../store.ts';
+import type { AuditRecord, AuditReport } from './audit.ts';
 import type { Tables } from '../tables.ts';
 import { BEFORE_FIRST, hashRecord } from './hash-record.ts';
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { JobRecord, LeaseRef, Store } from '../store.ts';
+import type { JobRecord } from '../jobs/jobs.ts';
+import type { LeaseRef } from '../leases/leases.ts';
+import type { Store } from '../store.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { Model, type ModelLease } from './model.ts';
 import { at, digest, identity, LEASE_SECONDS, newJob, receipt, withStore } from './samples.ts';

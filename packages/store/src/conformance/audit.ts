@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hashRecord } from '../audit/hash-record.ts';
-import type { AuditReport } from '../store.ts';
+import type { AuditReport } from '../audit/audit.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { at, claim, id, leasesOf, newJob, receipt, withStore } from './samples.ts';
 

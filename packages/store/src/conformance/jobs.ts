@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskState } from '@writ/contract';
-import type { Page, TaskRecord } from '../store.ts';
+import type { TaskRecord } from '../jobs/jobs.ts';
+import type { Page } from '../page.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { at, claim, counted, digest, id, leasesOf, newJob, receipt, withStore } from './samples.ts';
 

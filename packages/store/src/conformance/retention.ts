@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DueAsked, Store } from '../store.ts';
+import type { DueAsked } from '../retention/retention.ts';
+import type { Store } from '../store.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { at, claim, digest, id, leasesOf, newJob, receipt, withStore } from './samples.ts';
 

@@ -1,15 +1,10 @@
 import type { Envelope } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
-import type {
-  By,
-  ClaimedJob,
-  LeaseRef,
-  NewAdmission,
-  NewJob,
-  QueueLimit,
-  ReceiptOffered,
-  Store,
-} from '../store.ts';
+import type { By } from '../by.ts';
+import type { NewJob } from '../jobs/jobs.ts';
+import type { ClaimedJob, LeaseRef, QueueLimit, ReceiptOffered } from '../leases/leases.ts';
+import type { Store } from '../store.ts';
+import type { NewAdmission } from '../trust/trust.ts';
 import type { DatabaseUnderTest, MakeDatabase } from './database-under-test.ts';
 
 export const at = (now: number, actor = 'tester'): By => ({ actor, source: 'test', now });

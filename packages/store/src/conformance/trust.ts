@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { By, NewInvite, NewLeaf } from '../store.ts';
+import type { By } from '../by.ts';
+import type { NewInvite, NewLeaf } from '../trust/trust.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { at, digest, envelope, id, identity, newAdmission, newJob, withStore } from './samples.ts';
 

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { FileRecord, FileStore } from '../store.ts';
+import type { FileRecord, FileStore } from './files.ts';
 import type { Tables } from '../tables.ts';
 import type { SqlWords } from '../sql-words.ts';
 import type { GroupWriter } from '../write-in-groups.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { By } from '../store.ts';
+import type { By } from '../by.ts';
 import type { Write } from '../write.ts';
 
 /** A file that nobody used for a while may have been removed since it was looked for. */

@@ -8,7 +8,7 @@ import {
   type AttemptEnd,
   type TaskState,
 } from '@writ/contract';
-import type { By } from '../store.ts';
+import type { By } from '../by.ts';
 import type { ColumnKind, RowShape } from '../sql-words.ts';
 import { StoreError } from '../store-error.ts';
 import type { JobTable, LostAttemptTable, TaskTable } from '../tables.ts';

@@ -1,6 +1,6 @@
 import type { EndReason, RefusalCode, TaskCounts } from '@writ/contract';
 import { TASK_STATES } from '@writ/contract';
-import type { CancelHow, Exit, JobRecord, TaskRecord } from '../store.ts';
+import type { CancelHow, Exit, JobRecord, TaskRecord } from './jobs.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
 
 export function countsOf(row: JobTable): TaskCounts {

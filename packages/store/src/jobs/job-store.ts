@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { EndReason, Envelope, RefusalCode } from '@writ/contract';
 import type { SqlWords } from '../sql-words.ts';
-import type { JobStore } from '../store.ts';
+import type { JobStore } from './jobs.ts';
 import type { JobTable, Tables, TaskTable } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { boundedLimit } from '../cursors.ts';

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { AttemptOutcome, EndReason, RefusalCode } from '@writ/contract';
-import type { AttemptRecord } from '../store.ts';
+import type { AttemptRecord } from './jobs.ts';
 import type { Tables } from '../tables.ts';
 
 interface Row {

@@ -1,7 +1,8 @@
 import { type Kysely, sql, type RawBuilder } from 'kysely';
 import { boundedLimit, pageOf, readCursor } from '../cursors.ts';
 import type { SqlWords } from '../sql-words.ts';
-import type { JobRecord, JobsAsked, Page } from '../store.ts';
+import type { Page } from '../page.ts';
+import type { JobRecord, JobsAsked } from './jobs.ts';
 import type { JobTable, Tables } from '../tables.ts';
 import { jobRecord } from './job-record.ts';
 

@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import { boundedLimit, readCursor, writeCursor } from '../cursors.ts';
 import { readReceiptText } from '../leases/receipt-text.ts';
-import type { Page, PageAsked, ReceiptRecord } from '../store.ts';
+import type { Page, PageAsked } from '../page.ts';
+import type { ReceiptRecord } from './jobs.ts';
 import type { ReceiptTable, Tables } from '../tables.ts';
 
 type Row = ReceiptTable & { id: string };

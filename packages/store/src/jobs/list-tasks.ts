@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { TaskState } from '@writ/contract';
 import { boundedLimit, readCursor, writeCursor } from '../cursors.ts';
-import type { Page, PageAsked, TaskRecord } from '../store.ts';
+import type { Page, PageAsked } from '../page.ts';
+import type { TaskRecord } from './jobs.ts';
 import type { JobTable, Tables, TaskTable } from '../tables.ts';
 import { restRecord, taskRecord } from './job-record.ts';
 

@@ -1,6 +1,7 @@
 import { hasEnded } from '@writ/contract';
 import { sql } from 'kysely';
-import type { By, Steered } from '../store.ts';
+import type { By } from '../by.ts';
+import type { Steered } from './jobs.ts';
 import type { JobTable } from '../tables.ts';
 import type { Write } from '../write.ts';
 import { JobChanges } from './change-jobs.ts';

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { TASK_STATES } from '@writ/contract';
-import type { By, NewJob, SubmitAnswer } from '../store.ts';
+import type { By } from '../by.ts';
+import type { NewJob, SubmitAnswer } from './jobs.ts';
 import type { ColumnKind, RowShape } from '../sql-words.ts';
 import type { CountColumns, JobTable } from '../tables.ts';
 import type { Write } from '../write.ts';

@@ -1,7 +1,9 @@
 import { type Kysely, sql } from 'kysely';
 import type { Envelope } from '@writ/contract';
 import { boundedLimit, pageOf, readCursor } from '../cursors.ts';
-import type { By, NewWithdrawal, Page, PageAsked } from '../store.ts';
+import type { By } from '../by.ts';
+import type { Page, PageAsked } from '../page.ts';
+import type { NewWithdrawal } from './jobs.ts';
 import type { Tables } from '../tables.ts';
 import type { Write } from '../write.ts';
 

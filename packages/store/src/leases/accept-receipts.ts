@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { JobChanges } from '../jobs/change-jobs.ts';
-import type { By, ReceiptAnswer, ReceiptOffered } from '../store.ts';
+import type { By } from '../by.ts';
+import type { ReceiptAnswer, ReceiptOffered } from './leases.ts';
 import type { Cell, ColumnKind, RowShape } from '../sql-words.ts';
 import type { ReceiptTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { JobChanges } from '../jobs/change-jobs.ts';
 import { restSize } from '../jobs/job-record.ts';
 import { countOpen } from '../queues/count-open.ts';
-import type { Claim, ClaimAsked, ClaimedJob } from '../store.ts';
+import type { Claim, ClaimAsked, ClaimedJob } from './leases.ts';
 import { StoreError } from '../store-error.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';

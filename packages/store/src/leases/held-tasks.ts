@@ -1,5 +1,5 @@
 import type { JobChanges } from '../jobs/change-jobs.ts';
-import type { LeaseRef } from '../store.ts';
+import type { LeaseRef } from './leases.ts';
 import type { TaskTable } from '../tables.ts';
 
 /** The rows of those leases that are this agent's present ones: same token, same attempt, still open. */

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import { JobChanges } from '../jobs/change-jobs.ts';
-import type { By, CancelHow, LeaseRef } from '../store.ts';
+import type { By } from '../by.ts';
+import type { CancelHow } from '../jobs/jobs.ts';
+import type { LeaseRef } from './leases.ts';
 import type { Write } from '../write.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';
 

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { LeaseStore } from '../store.ts';
+import type { LeaseStore } from './leases.ts';
 import { StoreError } from '../store-error.ts';
 import type { Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';

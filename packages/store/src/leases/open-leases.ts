@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import type { CancelHow, OpenLease } from '../store.ts';
+import type { CancelHow } from '../jobs/jobs.ts';
+import type { OpenLease } from './leases.ts';
 import type { Tables, TaskTable } from '../tables.ts';
 
 export async function listOpen(db: Kysely<Tables>, identity: string): Promise<readonly OpenLease[]> {

@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { AttemptEnd } from '@writ/contract';
 import { JobChanges } from '../jobs/change-jobs.ts';
-import type { By, LeaseRef, Released } from '../store.ts';
+import type { By } from '../by.ts';
+import type { LeaseRef, Released } from './leases.ts';
 import type { JobTable, TaskTable } from '../tables.ts';
 import type { Write } from '../write.ts';
 import { isHeld, loadHeld } from './held-tasks.ts';

@@ -1,6 +1,6 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { SqlWords } from '../sql-words.ts';
-import type { QueueRecord, QueueStore } from '../store.ts';
+import type { QueueRecord, QueueStore } from './queues.ts';
 import type { QueueTable, Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { countOpen } from './count-open.ts';

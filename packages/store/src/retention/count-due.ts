@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import type { DueAsked, DueJobs, PageAsked } from '../store.ts';
+import type { PageAsked } from '../page.ts';
+import type { DueAsked, DueJobs } from './retention.ts';
 import type { SqlWords } from '../sql-words.ts';
 import type { Tables } from '../tables.ts';
 import { dueByQueue } from './due-jobs.ts';

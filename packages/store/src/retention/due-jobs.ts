@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { DueAsked } from '../store.ts';
+import type { DueAsked } from './retention.ts';
 import type { Tables } from '../tables.ts';
 
 /** For each queue that has jobs which ended: what ended before then is due. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import type { By, ForgetAsked } from '../store.ts';
+import type { By } from '../by.ts';
+import type { ForgetAsked } from './retention.ts';
 import type { Write } from '../write.ts';
 
 /** Marks, withdrawals and receipts for no job here, when they cannot matter any more. */

@@ -1,5 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import type { By, DueAsked, FileRecord, RemovedFiles, UnusedAsked } from '../store.ts';
+import type { By } from '../by.ts';
+import type { FileRecord } from '../files/files.ts';
+import type { DueAsked, RemovedFiles, UnusedAsked } from './retention.ts';
 import type { Tables } from '../tables.ts';
 import type { Write } from '../write.ts';
 

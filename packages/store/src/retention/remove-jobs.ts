@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { BOUNDS } from '@writ/contract';
-import type { By, DueAsked, RemovedJobs } from '../store.ts';
+import type { By } from '../by.ts';
+import type { DueAsked, RemovedJobs } from './retention.ts';
 import type { JobTable } from '../tables.ts';
 import type { Write } from '../write.ts';
 import { dueByQueue } from './due-jobs.ts';

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { SqlWords } from '../sql-words.ts';
-import type { RetentionStore } from '../store.ts';
+import type { RetentionStore } from './retention.ts';
 import type { Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { countDue } from './count-due.ts';

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import type { Swept } from '../store.ts';
+import type { Swept } from './retention.ts';
 import type { Write } from '../write.ts';
 
 const MOST_JOBS = 100;

@@ -1,6 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
 import { digestOf } from '@writ/trust/digest';
-import type { TokenRecord, TokenRole, TokenStore } from '../store.ts';
+import type { TokenRecord, TokenRole, TokenStore } from './tokens.ts';
 import type { Tables, TokenTable } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { boundedLimit, pageOf, readCursor } from '../cursors.ts';

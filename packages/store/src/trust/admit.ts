@@ -1,4 +1,5 @@
-import type { AdmitAnswer, By, NewAdmission } from '../store.ts';
+import type { By } from '../by.ts';
+import type { AdmitAnswer, NewAdmission } from './trust.ts';
 import { StoreError } from '../store-error.ts';
 import type { Write } from '../write.ts';
 import { readAdmission } from './read-admissions.ts';

@@ -1,7 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import { sql } from 'kysely';
 import type { Envelope } from '@writ/contract';
-import type { AgentRecord, AgentState, TrustStore } from '../store.ts';
+import type { AgentRecord, AgentState, TrustStore } from './trust.ts';
 import type { AgentTable, Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { boundedLimit, pageOf, readCursor } from '../cursors.ts';

@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { ClusterRecord, TrustStore } from '../store.ts';
+import type { ClusterRecord, TrustStore } from './trust.ts';
 import { StoreError } from '../store-error.ts';
 import type { Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';

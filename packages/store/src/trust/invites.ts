@@ -1,6 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { Envelope } from '@writ/contract';
-import type { InviteRecord, TrustStore } from '../store.ts';
+import type { InviteRecord, TrustStore } from './trust.ts';
 import type { InviteTable, Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { boundedLimit, pageOf, readCursor } from '../cursors.ts';

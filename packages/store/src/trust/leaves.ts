@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { LeafRecord, LeafState, NewLeaf, TrustStore } from '../store.ts';
+import type { LeafRecord, LeafState, NewLeaf, TrustStore } from './trust.ts';
 import type { LeafTable, Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Envelope } from '@writ/contract';
-import type { AdmissionRecord, TrustStore } from '../store.ts';
+import type { AdmissionRecord, TrustStore } from './trust.ts';
 import type { AdmissionTable, Tables } from '../tables.ts';
 import { boundedLimit, pageOf, readCursor } from '../cursors.ts';
 

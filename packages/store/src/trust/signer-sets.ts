@@ -1,6 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { Envelope } from '@writ/contract';
-import type { FreshnessRecord, SetRecord, TrustStore } from '../store.ts';
+import type { FreshnessRecord, SetRecord, TrustStore } from './trust.ts';
 import type { Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
 import { boundedLimit } from '../cursors.ts';

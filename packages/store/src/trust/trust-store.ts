@@ -1,4 +1,4 @@
-import type { TrustStore } from '../store.ts';
+import type { TrustStore } from './trust.ts';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../tables.ts';
 import type { GroupWriter } from '../write-in-groups.ts';
