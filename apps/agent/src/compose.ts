@@ -287,6 +287,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
     leases,
     queue,
     replay,
+    receipts,
     running: () => live.jobs,
     cancel: (started, how) => isolation.cancel(started, how),
     isLinked,

@@ -1,9 +1,10 @@
 import { LINK_VERSION } from '@writ/contract';
-import type { Envelope, FromAgent, LeasedTask, SetRef } from '@writ/contract';
+import type { Envelope, FromAgent, SetRef } from '@writ/contract';
 import { WRIT } from './describe.ts';
-import { plainTask, taskKey } from './lease-book.ts';
+import { plainTask } from './lease-book.ts';
 import type { LeaseBook } from './lease-book.ts';
 import type { ReceiptChain } from './receipts/receipt-chain.ts';
+import { reportedTasks } from './receipts/reported-tasks.ts';
 
 const MOST_HELD = 8_192;
 
@@ -31,13 +32,4 @@ export function greetServer(given: {
       .concat(reportedTasks(leases, receipts).map((task) => ({ ...task, is: 'running' as const })))
       .slice(0, MOST_HELD),
   };
-}
-
-/** Ended here, and the server has not heard of it: their leases must last until their receipts, which come next, are read. */
-function reportedTasks(
-  leases: Pick<LeaseBook, 'find'>,
-  receipts: Pick<ReceiptChain, 'pending'>,
-): LeasedTask[] {
-  const newest = new Map(Array.from(receipts.pending, ({ task }) => [taskKey(task), task] as const));
-  return [...newest.values()].filter((task) => !leases.find(task));
 }

@@ -40,6 +40,7 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
             'link.version',
             `The server speaks version ${message.link} of the link, this agent version ${LINK_VERSION}. Update the older one.`,
           );
+        holding.leasesLast(message.leaseSeconds);
         return;
       case 'order':
         orders.take(message.digest, message.envelope);

@@ -6,6 +6,8 @@ import type { LeasedJob } from './leased-job.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import { orderKeyOf } from './order-key.ts';
+import type { ReceiptChain } from './receipts/receipt-chain.ts';
+import { reportedTasks } from './receipts/reported-tasks.ts';
 import type { Replay } from './replay/open-replay.ts';
 import type { SlotQueue } from './slot-queue.ts';
 
@@ -19,6 +21,8 @@ export interface TaskHolding {
   stop(task: LeasedTask, why: 'cancelled' | 'lost', how: 'terminate' | 'kill'): void;
   /** The same for an attempt that may have left the book. */
   stopHeld(task: HeldTask, why: 'cancelled' | 'lost', how: 'terminate' | 'kill'): void;
+  /** How long the leases of the server are to which there is a link now. */
+  leasesLast(seconds: number): void;
   /** What is due by time alone: leases that end, renewals. */
   look(now: number): void;
 }
@@ -27,6 +31,7 @@ export interface HoldingParts {
   readonly leases: LeaseBook;
   readonly queue: SlotQueue<LeasedJob>;
   readonly replay: Replay;
+  readonly receipts: Pick<ReceiptChain, 'seq' | 'pending'>;
   readonly running: () => Iterable<LeasedJob>;
   readonly cancel: Isolation['cancel'];
   readonly isLinked: () => boolean;
@@ -36,9 +41,15 @@ export interface HoldingParts {
 }
 
 const MOST_IN_A_MESSAGE = 2000;
+/** A lease that was last renewed a third of it ago is so renewed again before two thirds of it are over. */
+const LOOKS_A_LEASE = 6;
 
 export function holdTasks(parts: HoldingParts): TaskHolding {
-  const { leases, queue, replay, log } = parts;
+  const { leases, queue, replay, receipts, log } = parts;
+  let leaseMs = Number.POSITIVE_INFINITY;
+  /** When receipts are looked at that have waited since the look before. */
+  let nextLook = 0;
+  let seqBefore = 0;
 
   const sameLease = (task: LeasedTask): HeldTask | undefined => {
     const mine = leases.find(task);
@@ -79,6 +90,19 @@ export function holdTasks(parts: HoldingParts): TaskHolding {
     parts.onFewer();
   };
 
+  const renew = (tasks: readonly LeasedTask[]): void => {
+    for (let from = 0; from < tasks.length; from += MOST_IN_A_MESSAGE)
+      parts.send({ is: 'renew', tasks: tasks.slice(from, from + MOST_IN_A_MESSAGE).map(plainTask) });
+  };
+
+  /** A server that is slow to read results would else give each of them up before its turn comes, and be slower still. */
+  const renewReported = (now: number): void => {
+    if (now < nextLook) return;
+    nextLook = now + leaseMs / LOOKS_A_LEASE;
+    renew(reportedTasks(leases, receipts, seqBefore));
+    seqBefore = receipts.seq;
+  };
+
   return {
     stop,
     stopHeld,
@@ -86,6 +110,10 @@ export function holdTasks(parts: HoldingParts): TaskHolding {
     async handBack(tasks) {
       const mine = new Set(tasks.map(sameLease).filter((task) => task !== undefined && !task.isRunning));
       await giveBack(queue.remove(({ task }) => mine.has(task)));
+    },
+    leasesLast(seconds) {
+      leaseMs = seconds * 1000;
+      nextLook = 0;
     },
     look(now) {
       for (const task of leases.over(now)) {
@@ -95,8 +123,8 @@ export function holdTasks(parts: HoldingParts): TaskHolding {
       if (!parts.isLinked()) return;
       const due = leases.dueForRenewal(now);
       leases.ask(due, now);
-      for (let from = 0; from < due.length; from += MOST_IN_A_MESSAGE)
-        parts.send({ is: 'renew', tasks: due.slice(from, from + MOST_IN_A_MESSAGE).map(plainTask) });
+      renew(due);
+      renewReported(now);
     },
   };
 }
