@@ -85,6 +85,8 @@ const PASSING_MS = 10_000;
 const SEEN_SLACK_MS = 3_600_000;
 /** Each may have 100 KB. */
 const WITHDRAWALS_AT_ONCE = 50;
+/** As many as one message has at most. */
+const MOST_JUDGED = 500;
 /** An order that is sent again does no harm. */
 const MOST_SENT_ORDERS = 20_000;
 
@@ -111,6 +113,8 @@ export function openLiveLink(
   let greeting: Promise<unknown> = Promise.resolve();
   /** Receipts wait for each other, because `accepted` says up to which number all of them are stored. */
   let receiptLine: Promise<void> = Promise.resolve();
+  /** What came while others were judged is judged together: who is slow must not fall behind further with each message. */
+  let unjudged: OfferedReceipt[] = [];
 
   const by = (): By => ({ actor: `agent:${member.name}`, source, now: clock.now() });
   const send = (message: FromServer): void => lines.send(message);
@@ -328,7 +332,12 @@ export function openLiveLink(
       case 'pong':
         return;
       case 'receipts':
-        receiptLine = receiptLine.then(async () => await receipts(message.receipts));
+        unjudged = unjudged.concat(message.receipts);
+        receiptLine = receiptLine.then(async () => {
+          const offered = unjudged.slice(0, MOST_JUDGED);
+          unjudged = unjudged.slice(MOST_JUDGED);
+          if (offered.length > 0) await receipts(offered);
+        });
         // Nothing waits before it: then it is judged in this turn, and one transaction holds its end and the next start.
         return watch(message.is, receiptLine);
     }
