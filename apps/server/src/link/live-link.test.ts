@@ -7,6 +7,8 @@ import type { LineStream } from './line-stream.ts';
 import { type LinkParts, openLiveLink } from './live-link.ts';
 
 const TASK = { job: 'aaaaaaaaaaaaaaaaaaaaaaaaai', index: 0, attempt: 1, token: { epoch: 1, n: 1 } };
+/** Without its checks a link goes on asking, and waits for what nobody answers. */
+const QUICK = { timeout: 10_000 };
 const SET = { version: 1, digest: `sha256:${'0'.repeat(64)}` };
 
 /** A link whose store answers when the test says so, as a PostgreSQL that is slow; what was asked is kept. */
@@ -24,9 +26,9 @@ function openSlow() {
   const seat = { leave: told('leave'), isHeard: told('isHeard'), giveCredits: told('giveCredits') };
   const parts = {
     store: {
-      trust: { readAgent: slow('readAgent'), describeAgent: slow('describeAgent') },
+      trust: { readAgent: slow('readAgent') },
       jobs: { listWithdrawals: slow('listWithdrawals') },
-      leases: { loseAgent: slow('loseAgent'), renew: slow('renew') },
+      leases: { loseAgent: slow('loseAgent') },
     },
     clock: { now: () => 1000, monotonic: () => 0, after: () => () => undefined },
     log: () => undefined,
@@ -76,17 +78,21 @@ function openSlow() {
 
 const AGENT = { receiptSeq: 0, lastSeen: null, description: null };
 
-test('a link that ended while the database answered does not take the place of one that came later', async () => {
-  const { link, asked, sent, greet, isAsked, answer } = openSlow();
-  const greeted = greet();
-  await isAsked('readAgent');
-  link.ended();
-  answer('readAgent', AGENT);
-  await greeted;
-  assert.deepEqual([asked, sent], [['readAgent'], []]);
-});
+test(
+  'a link that ended while the database answered does not take the place of one that came later',
+  QUICK,
+  async () => {
+    const { link, asked, sent, greet, isAsked, answer } = openSlow();
+    const greeted = greet();
+    await isAsked('readAgent');
+    link.ended();
+    answer('readAgent', AGENT);
+    await greeted;
+    assert.deepEqual([asked, sent], [['readAgent'], []]);
+  },
+);
 
-test('it takes no tasks away, which another link of its agent may hold by then', async () => {
+test('it takes no tasks away, which another link of its agent may hold by then', QUICK, async () => {
   const { link, asked, greet, isAsked, answer } = openSlow();
   const greeted = greet();
   await isAsked('readAgent');
@@ -96,22 +102,4 @@ test('it takes no tasks away, which another link of its agent may hold by then',
   answer('listWithdrawals', { items: [], next: 'more' });
   await greeted;
   assert.deepEqual(asked, ['readAgent', 'onHello', 'listWithdrawals', 'leave']);
-});
-
-test('it renews nothing that it could say to nobody, and describes no machine', async () => {
-  const { link, asked, sent, greet, isAsked, answer } = openSlow();
-  const greeted = greet();
-  await isAsked('readAgent');
-  answer('readAgent', AGENT);
-  await isAsked('listWithdrawals');
-  answer('listWithdrawals', { items: [], next: null });
-  await isAsked('loseAgent');
-  answer('loseAgent', { tasks: [] });
-  await isAsked('renew');
-  link.ended();
-  answer('renew', { kept: [TASK], lost: [], cancelAsked: [] });
-  await greeted;
-  assert.deepEqual(asked.slice(-3), ['loseAgent', 'renew', 'leave']);
-  assert.deepEqual(sent, ['welcome']);
-  assert.equal(link.held, 0);
 });
