@@ -490,7 +490,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       await clock.wait(LOOK_MS, signal);
       if (signal.aborted) return;
       const at = clock.monotonic();
-      if (leases.size === 0) {
+      if (leases.size === 0 && receipts.pendingCount === 0) {
         speed.lookIdle(at);
         continue;
       }

@@ -446,6 +446,24 @@ describe('a job on a real agent, by a server that may lie', () => {
     );
   });
 
+  it('renews what has ended for as long as the server has not read its receipt, also when it holds nothing else', async () => {
+    const order = cluster.order({ argv: ['/bin/true'] });
+    server.isAccepting = false;
+    lease(order, 0, 1, 1);
+    await ended(order, 1);
+    const renewals = () =>
+      server.heard.filter(
+        (message) => message.is === 'renew' && message.tasks.some(({ job }) => job === order.order.job),
+      ).length;
+    const before = renewals();
+    for (let look = 0; look < 600 && renewals() === before; look += 1)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.ok(renewals() > before);
+    server.isAccepting = true;
+    const { seq } = await ended(order, 1);
+    server.send({ is: 'accepted', upTo: seq, refused: [] });
+  });
+
   it('starts nothing again after it was killed in the middle, and its chain goes on', async () => {
     const file = join(base, 'shared', 'killed');
     const order = cluster.order({ argv: ['/bin/sh', '-c', `echo run >> ${file}; sleep 30`] });

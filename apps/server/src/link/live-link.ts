@@ -247,7 +247,7 @@ export function openLiveLink(
     const held = message.held.map(plain);
     const released = await store.leases.loseAgent(identity, held, by());
     if (released.tasks.length > 0) parts.onReleased(released);
-    if (held.length > 0) await renew(held);
+    if (held.length > 0) await renew(held, true);
     if (isOver) return;
     for (const task of message.held) {
       const mine = tasks.at(task.job, task.index);
@@ -275,10 +275,11 @@ export function openLiveLink(
     await store.trust.describeAgent(identity, envelope, by());
   };
 
-  const renew = async (asked: readonly LeasedTask[]): Promise<void> => {
+  const renew = async (asked: readonly LeasedTask[], isGreeting = false): Promise<void> => {
     const { kept, lost, cancelAsked } = await store.leases.renew(identity, asked, parts.leaseSeconds, by());
     if (isOver) return;
-    const brought = kept.filter(({ job, index }) => !tasks.at(job, index));
+    // Later, what is not among them is what it has ended: its receipt is being read.
+    const brought = isGreeting ? kept.filter(({ job, index }) => !tasks.at(job, index)) : [];
     const classes = await classesOf(brought);
     if (isOver) return;
     for (const task of brought) {
