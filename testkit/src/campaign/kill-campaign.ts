@@ -14,7 +14,7 @@ import { startCluster, type AgentMember, type Cluster } from '../start-cluster.t
 import { judgeCampaign, type Evidence, type Verdict } from './judge-campaign.ts';
 import { keepSubmitting, type Load } from './keep-submitting.ts';
 import { keepEvidence, removeEvidence } from './keep-evidence.ts';
-import { isEffective, type Kill, type Role } from './kill.ts';
+import { isEffective, isSettled, type Kill, type Role } from './kill.ts';
 import { accountsOf, agentVictim, postmasterVictim, serverVictim, strike, supervise } from './strike.ts';
 import type { Victim } from './strike.ts';
 import { openSubmissions, readSubmissions } from './submission-history.ts';
@@ -192,7 +192,7 @@ interface Killing {
 /** One role after the other. While a server or PostgreSQL is away nothing else is killed; agents come back meanwhile. */
 async function killInTurn({ wish, dice, victims, load, say, signal, faults, kills }: Killing): Promise<void> {
   const effective = (role: Role): number =>
-    kills.filter((kill) => kill.role === role && isEffective(kill)).length;
+    kills.filter((kill) => kill.role === role && isEffective(kill) && isSettled(kill)).length;
   const wanted = (): Role[] =>
     wish.roles.filter((role) => wish.kills === null || effective(role) < wish.kills);
   const began = performance.now();

@@ -30,3 +30,6 @@ export const hurtBy = (kill: Kill): Effect[] => kill.running.filter(({ isDone })
  */
 export const isEffective = (kill: Kill): boolean =>
   isOfAnAgent(kill) ? hurtBy(kill).length > 0 : kill.running.length > 0 || kill.unanswered > 0;
+
+/** A task may still come to its end in the moment in which its launcher hears of it. */
+export const isSettled = ({ running }: Kill): boolean => running.every(({ isAlive }) => !isAlive);

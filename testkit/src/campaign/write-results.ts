@@ -37,7 +37,7 @@ export function readSurroundings(root: string, loadBefore: number): Surroundings
 /** @returns the paths of the files. */
 export function writeResults(folder: string, result: CampaignResult, around: Surroundings): string[] {
   mkdirSync(folder, { recursive: true });
-  const name = join(folder, `${around.date}-kills-${result.wish.database}`);
+  const name = join(folder, `${around.date}-kills-${result.wish.database}-${result.wish.seed}`);
   writeFileSync(`${name}.md`, showResult(result, around));
   writeFileSync(`${name}.json`, `${JSON.stringify({ ...around, ...result }, null, 2)}\n`);
   return [`${name}.md`, `${name}.json`];
