@@ -19,6 +19,7 @@ import { factsOf } from '../machine-facts.ts';
 import type { Member } from '../members.ts';
 import type { Orders } from '../orders.ts';
 import type { ProgressBoard } from '../progress.ts';
+import { inBatches } from './in-batches.ts';
 import type { LineStream } from './line-stream.ts';
 import { KEPT_PRIORITY, type LeaseRef, type LinkTask, openLinkTasks } from './link-tasks.ts';
 import type { OfferedReceipt, TakeReceipts } from './take-receipts.ts';
@@ -111,10 +112,6 @@ export function openLiveLink(
   /** What the lines that are being received set going. */
   let underWay: Promise<unknown>[] | null = null;
   let greeting: Promise<unknown> = Promise.resolve();
-  /** Receipts wait for each other, because `accepted` says up to which number all of them are stored. */
-  let receiptLine: Promise<void> = Promise.resolve();
-  /** What came while others were judged is judged together: who is slow must not fall behind further with each message. */
-  let unjudged: OfferedReceipt[] = [];
 
   const by = (): By => ({ actor: `agent:${member.name}`, source, now: clock.now() });
   const send = (message: FromServer): void => lines.send(message);
@@ -333,14 +330,8 @@ export function openLiveLink(
       case 'pong':
         return;
       case 'receipts':
-        unjudged = unjudged.concat(message.receipts);
-        receiptLine = receiptLine.then(async () => {
-          const offered = unjudged.slice(0, MOST_JUDGED);
-          unjudged = unjudged.slice(MOST_JUDGED);
-          if (offered.length > 0) await receipts(offered);
-        });
-        // Nothing waits before it: then it is judged in this turn, and one transaction holds its end and the next start.
-        return watch(message.is, receiptLine);
+        // Where nothing waits before it, it is judged in this turn: one transaction holds its end and the next start.
+        return watch(message.is, receipts(message.receipts));
     }
   };
 
@@ -355,7 +346,8 @@ export function openLiveLink(
     send({ is: 'renewed', tasks: [], lost: lost.map(plain) });
   };
 
-  const receipts = async (offered: readonly OfferedReceipt[]): Promise<void> => {
+  /** They wait for each other, because `accepted` says up to which number all of them are stored. */
+  const receipts = inBatches<OfferedReceipt>(MOST_JUDGED, async (offered) => {
     if (isOver) return;
     const holds = (task: LeasedTask): boolean => tasks.find(task)?.attempt === task.attempt;
     const answer = await parts.takeReceipts(member, offered, by(), holds, (ended, excluded) => {
@@ -369,7 +361,7 @@ export function openLiveLink(
     for (const classId of answer.workAgain) dispatch.addWork(classId);
     if (answer.fault) return close(answer.fault.code, answer.fault.detail);
     dispatch.serve();
-  };
+  });
 
   const watch = (what: string, doing: Promise<unknown>): void => {
     const done = doing.catch((error: unknown) => fail(what, error));
