@@ -86,6 +86,7 @@ describe('leases', { timeout: 120_000 }, () => {
     agent.send({ is: 'credits', more: 1 });
     const second = await agent.lease(20_000);
     assert.equal(second.attempt, first.attempt + 1);
+    const renewing = setInterval(() => agent.send({ is: 'renew', tasks: [plain(second)] }), 200);
     agent.send({
       is: 'receipts',
       receipts: [{ envelope: agent.receipt(first), stdout: null, stderr: null }],
@@ -101,6 +102,7 @@ describe('leases', { timeout: 120_000 }, () => {
       ],
     });
     assert.deepEqual((await agent.next('accepted')).refused, []);
+    clearInterval(renewing);
     assert.equal((await jobOf(order.job)).state, 'succeeded');
     await agent.close();
   });
