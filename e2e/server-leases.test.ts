@@ -86,7 +86,7 @@ describe('leases', { timeout: 120_000 }, () => {
     agent.send({ is: 'credits', more: 1 });
     const second = await agent.lease(20_000);
     assert.equal(second.attempt, first.attempt + 1);
-    const renewing = setInterval(() => agent.send({ is: 'renew', tasks: [plain(second)] }), 200);
+    const renewing = setInterval(() => agent.send({ is: 'renew', tasks: [plain(second)] }), 200).unref();
     agent.send({
       is: 'receipts',
       receipts: [{ envelope: agent.receipt(first), stdout: null, stderr: null }],
