@@ -446,6 +446,22 @@ describe('a job on a real agent, by a server that may lie', () => {
     );
   });
 
+  it('adopts its own success with its short log, also when its receipt came too late', async () => {
+    const order = cluster.order({ argv: ['/bin/echo', 'late'] });
+    server.isAccepting = false;
+    lease(order, 0, 1);
+    const { seq, stdout } = await ended(order, 1);
+    server.send({ is: 'accepted', upTo: seq, refused: [{ seq, code: 'lease.stale' }] });
+    server.isAccepting = true;
+    lease(order, 0, 2);
+    const adopted = await ended(order, 2);
+    assert.deepEqual([adopted.kind, adopted.stdout], ['adopted', stdout]);
+    const sent = server.heard
+      .flatMap((message) => (message.is === 'receipts' ? message.receipts : []))
+      .at(server.receipts.indexOf(adopted));
+    assert.equal(Buffer.from(sent?.stdout ?? '', 'base64').toString(), 'late\n');
+  });
+
   it('renews what has ended for as long as the server has not read its receipt, also when it holds nothing else', async () => {
     const order = cluster.order({ argv: ['/bin/true'] });
     server.isAccepting = false;

@@ -75,7 +75,10 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
           .catch((error: unknown) => log('withdrawal.not_kept', { why: reasonOf(error) }));
         return;
       case 'accepted':
-        receipts.accepted(message.upTo);
+        receipts.accepted(
+          message.upTo,
+          message.refused.flatMap(({ seq, code }) => (code === 'lease.stale' ? [seq] : [])),
+        );
         for (const { seq, code } of message.refused) log('receipt.refused', { seq, code });
         return;
       case 'set':

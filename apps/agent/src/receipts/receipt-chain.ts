@@ -8,6 +8,7 @@ import { AgentError } from '../agent-error.ts';
 import { notDurable, openAppendFile } from '../append-file.ts';
 import type { AppendFile } from '../append-file.ts';
 import { plainTask } from '../lease-book.ts';
+import { openLateLogs } from './late-logs.ts';
 import { syncFolder, writePrivateFile } from '@writ/trust/node';
 
 /** What a receipt says, without its place in the chain. */
@@ -40,8 +41,9 @@ export interface ReceiptChain {
   /** Signs and appends. In the page cache when it returns; {@link sync} makes it durable. */
   add(outcome: Outcome, logs: ReceiptLogs): PendingReceipt;
   sync(): Promise<void>;
-  accepted(upTo: number): void;
-  /** Short logs of a receipt that has not been accepted yet. */
+  /** @param late those of them that came too late to count. */
+  accepted(upTo: number, late?: readonly number[]): void;
+  /** Short logs of a receipt that has not been accepted, as far as they are still here. */
   logsOf(digest: string): ReceiptLogs;
   /** Receipts that were on disk when this was opened: they tell outcomes also where a crash took other records of them. */
   readonly found: readonly { readonly digest: string; readonly predicate: ReceiptPredicate }[];
@@ -76,6 +78,7 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
   await writeAnew(place.folder);
   const { segments, pending, head, found, isPlaceKept } = readSegments(place.folder);
   let { seq, digest: previous } = head;
+  const lateLogs = openLateLogs();
   let removal: Promise<void> = Promise.resolve();
   /** Full segments that may not be on the disk yet. */
   let filling: Promise<unknown> | undefined;
@@ -208,10 +211,11 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
       return receipt;
     },
     sync,
-    accepted(upTo) {
-      for (const known of pending.keys()) {
+    accepted(upTo, late = []) {
+      for (const [known, receipt] of pending) {
         if (known > upTo) break;
         pending.delete(known);
+        if (late.includes(known)) lateLogs.keep(receipt.digest, JSON.parse(receipt.text) as ReceiptLogs);
       }
       try {
         file.append(`{"accepted":${Math.min(upTo, seq)}}\n`);
@@ -228,7 +232,7 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
         const { stdout, stderr } = JSON.parse(receipt.text) as ReceiptLogs;
         return { stdout, stderr };
       }
-      return { stdout: null, stderr: null };
+      return lateLogs.of(digest) ?? { stdout: null, stderr: null };
     },
     async close() {
       await removal;
