@@ -176,13 +176,18 @@ function rememberedOf(task: HeldTask, verified: VerifiedOrder, desk: Desk): Star
 
 /** It succeeded here before: the receipt of that attempt stands for this one too, and nothing starts. */
 async function adopt(task: HeldTask, verified: VerifiedOrder, desk: Desk): Promise<void> {
-  const success = await desk.replay.findSuccess(orderKeyOf(verified), task.index);
-  if (success) desk.report.adopted(task, verified, success);
-  else
-    desk.report.refused(task, verified, {
-      code: 'replay.succeeded',
-      detail: 'this task succeeded here before',
-    });
+  try {
+    const success = await desk.replay.findSuccess(orderKeyOf(verified), task.index);
+    if (success) desk.report.adopted(task, verified, success);
+    else
+      desk.report.refused(task, verified, {
+        code: 'replay.succeeded',
+        detail: 'this task succeeded here before',
+      });
+  } catch (error) {
+    // What it ended with cannot be read now: the lease ends, and it is asked for again.
+    desk.log('task.failed_here', { task: taskKey(task), why: reasonOf(error) });
+  }
   desk.leases.drop(task);
 }
 

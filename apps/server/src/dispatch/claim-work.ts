@@ -74,28 +74,31 @@ export function claimWorkWith(parts: ClaimParts): () => void {
         ...capacityOf(place, asked),
         by: { actor: 'server', source: 'dispatch', now: clock.now() },
       })
-      .then(({ jobs, limited, more }) => {
-        const got = jobs.reduce((sum, job) => sum + job.tasks.length, 0);
-        end(place, max, got);
-        for (const job of jobs) count(place, job.class, classes.needsOf(job.class), job.tasks.length);
-        if (got > 0) {
-          // What is there already would start first.
-          const highest = Math.max(...jobs.map((job) => job.priority));
-          if (isQueueing(place)) place.taker.recall(place.eligible, place.held, { below: highest });
-          place.taker.take(jobs);
-        }
-        if (got < max) {
-          const wasExcluded = excluded.length > 0;
-          work.cameShort(place, { asked, before, gotSome: got > 0, wasExcluded, limited, more });
-        }
-        // Who got nothing is done: the next are asked, who may have what it could not take.
-        if (got > 0 || underWay === 0) serve();
-        onClaimed();
-      })
-      .catch((error: unknown) => {
-        end(place, max, 0);
-        log('error', 'dispatch.claim_failed', { error });
-      });
+      .then(
+        ({ jobs, limited, more }) => {
+          const got = jobs.reduce((sum, job) => sum + job.tasks.length, 0);
+          end(place, max, got);
+          for (const job of jobs) count(place, job.class, classes.needsOf(job.class), job.tasks.length);
+          if (got > 0) {
+            // What is there already would start first.
+            const highest = Math.max(...jobs.map((job) => job.priority));
+            if (isQueueing(place)) place.taker.recall(place.eligible, place.held, { below: highest });
+            place.taker.take(jobs);
+          }
+          if (got < max) {
+            const wasExcluded = excluded.length > 0;
+            work.cameShort(place, { asked, before, gotSome: got > 0, wasExcluded, limited, more });
+          }
+          // Who got nothing is done: the next are asked, who may have what it could not take.
+          if (got > 0 || underWay === 0) serve();
+          onClaimed();
+        },
+        (error: unknown) => {
+          end(place, max, 0);
+          throw error;
+        },
+      )
+      .catch((error: unknown) => log('error', 'dispatch.claim_failed', { error }));
   }
 
   /** What is asked for counts as held until the answer is there. */
