@@ -1,4 +1,4 @@
-import type { ReceiptLogs } from './receipt-chain.ts';
+import type { ReceiptLogs } from './receipt-logs.ts';
 
 /** Short logs of results that came too late to count: a lease that comes again adopts such a result, with its logs. */
 export interface LateLogs {

@@ -9,6 +9,7 @@ import { notDurable, openAppendFile } from '../append-file.ts';
 import type { AppendFile } from '../append-file.ts';
 import { plainTask } from '../lease-book.ts';
 import { openLateLogs } from './late-logs.ts';
+import type { ReceiptLogs } from './receipt-logs.ts';
 import { syncFolder, writePrivateFile } from '@writ/trust/node';
 
 /** What a receipt says, without its place in the chain. */
@@ -16,12 +17,6 @@ export type Outcome = Omit<
   ReceiptPredicate,
   'format' | 'cluster' | 'identity' | 'admission' | 'seq' | 'previous'
 >;
-
-export interface ReceiptLogs {
-  /** Base64 of a short log; null: it was sent apart. */
-  readonly stdout: string | null;
-  readonly stderr: string | null;
-}
 
 export interface PendingReceipt {
   readonly seq: number;
