@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inBatches } from './in-batches.ts';
 
-function openSlow(most: number) {
+function openSlow(most: number, first = most) {
   const batches: (readonly number[])[] = [];
   const dealing: PromiseWithResolvers<void>[] = [];
-  const add = inBatches<number>(most, (batch) => {
+  const add = inBatches<number>({ first, most }, (batch) => {
     batches.push(batch);
     const one = Promise.withResolvers<void>();
     dealing.push(one);
@@ -42,6 +42,20 @@ test('never more than so many at once, and each once and in turn', async () => {
   await Promise.all(all);
   assert.ok(batches.every((batch) => batch.length <= 3));
   assert.deepEqual(batches.flat(), [1, 2, 3, 4, 5, 6, 7]);
+});
+
+test('the first is small and each next one twice as large, so that a slow end of a large one does not undo all', async () => {
+  const { batches, add, next } = openSlow(8, 1);
+  const all = add(Array.from({ length: 20 }, (_none, at) => at));
+  for (let turns = 0; turns < 10; turns += 1) {
+    await turn();
+    next()?.resolve();
+  }
+  await all;
+  assert.deepEqual(
+    batches.map(({ length }) => length),
+    [1, 2, 4, 8, 5],
+  );
 });
 
 test('after one that fails nothing is dealt with any more, and all hear why', async () => {

@@ -86,8 +86,8 @@ const PASSING_MS = 10_000;
 const SEEN_SLACK_MS = 3_600_000;
 /** Each may have 100 KB. */
 const WITHDRAWALS_AT_ONCE = 50;
-/** As many as one message has at most. */
-const MOST_JUDGED = 500;
+/** `accepted` names no more. */
+const JUDGED = { first: 16, most: 500 };
 /** An order that is sent again does no harm. */
 const MOST_SENT_ORDERS = 20_000;
 
@@ -347,7 +347,7 @@ export function openLiveLink(
   };
 
   /** They wait for each other, because `accepted` says up to which number all of them are stored. */
-  const receipts = inBatches<OfferedReceipt>(MOST_JUDGED, async (offered) => {
+  const receipts = inBatches<OfferedReceipt>(JUDGED, async (offered) => {
     if (isOver) return;
     const holds = (task: LeasedTask): boolean => tasks.find(task)?.attempt === task.attempt;
     const answer = await parts.takeReceipts(member, offered, by(), holds, (ended, excluded) => {

@@ -54,6 +54,20 @@ describe('kept logs', () => {
     assert.deepEqual(await logs.seal(name), { size: 7, digest: digestOf('one two') });
   });
 
+  test('a log that came whole with its end is that, whatever had come of it before or comes late', async () => {
+    const name = nameOf('abab');
+    await logs.append(name, 0, Buffer.from('on'), 100);
+    await logs.keepShort(name.job, [{ name, bytes: Buffer.from('one two') }]);
+    await logs.append(name, 0, Buffer.from('one'), 100);
+    for (const from of [logs, keepLogs(folder)]) {
+      assert.equal(await read(name, 0, from), 'one two');
+      assert.equal(await from.sizeOf(name), 7);
+      assert.deepEqual(await from.seal(name), { size: 7, digest: digestOf('one two') });
+      await from.adopt(name, nameOf('abab', 0, 2));
+      assert.equal(await read(nameOf('abab', 0, 2), 0, from), 'one two');
+    }
+  });
+
   test('a log of which the digest is no longer in memory is read again', async () => {
     const name = nameOf('bbbb');
     await logs.append(name, 0, Buffer.from('before the restart, '), 100);

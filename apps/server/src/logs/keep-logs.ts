@@ -91,11 +91,12 @@ export function keepLogs(folder: string): KeptLogs {
     return index;
   };
 
+  /** A short log is whole: what had come of it while it was written may be less. */
   const placeOf = async (name: LogName): Promise<{ path: string; at: number; size: number } | null> => {
-    const own = await fileSize(pathOf(name));
-    if (own !== null) return { path: pathOf(name), at: 0, size: own };
     const short = (await indexShorts(name.job)).places.get(keyOf(name));
-    return short ? { path: join(jobFolder(name.job), 'short'), ...short } : null;
+    if (short) return { path: join(jobFolder(name.job), 'short'), ...short };
+    const own = await fileSize(pathOf(name));
+    return own === null ? null : { path: pathOf(name), at: 0, size: own };
   };
 
   const sealShort = async (name: LogName): Promise<{ size: number; digest: string } | null> => {
@@ -159,7 +160,7 @@ export function keepLogs(folder: string): KeptLogs {
     seal: async (name) =>
       await inTurn(pathOf(name), async () => {
         const path = pathOf(name);
-        if ((await fileSize(path)) === null) return await sealShort(name);
+        if ((await placeOf(name))?.path !== path) return await sealShort(name);
         const { hash, size } = await stateOf(path);
         const handle = await open(path, 'r');
         try {
