@@ -126,10 +126,10 @@ export class HeldLoop {
     if (cgroup !== null || ownPidNamespace) {
       const isLeft = (): boolean =>
         cgroup === null ? hasLivingChild(this.#shell) : cgroup.holdsMoreThan(this.#basePopulation);
-      // The namespace of a sandbox needs a moment to fall; what a bare job left behind does not go by itself.
+      // The namespace of a sandbox falls by itself, on a busy machine after a while; what a bare job left behind does not.
       for (let n = 0; isLeft(); n++) {
-        if (isBare || n === 50) return false;
-        await sleep(1);
+        if (isBare || n === mostLooks) return false;
+        await sleep(Math.min(16, 1 + Math.floor(n / 4)));
       }
       return true;
     }
@@ -139,6 +139,9 @@ export class HeldLoop {
     return true;
   }
 }
+
+/** About two seconds. */
+const mostLooks = 150;
 
 function terminate(pid: number): void {
   try {
