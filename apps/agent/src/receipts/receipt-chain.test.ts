@@ -114,6 +114,19 @@ describe('the chain of receipts', () => {
     assert.equal(third.add(outcome, logs).seq, 6);
   });
 
+  it('has the short logs of what came too late, also after a restart: a later lease adopts it', async () => {
+    const chain = await open();
+    const late = chain.add(outcome, { stdout: 'b25l', stderr: null });
+    await chain.sync();
+    chain.accepted(1, [1]);
+    assert.deepEqual(chain.logsOf(late.digest), { stdout: 'b25l', stderr: null });
+    await chain.close();
+    const again = await open();
+    assert.equal(again.pendingCount, 0);
+    assert.deepEqual(again.logsOf(late.digest), { stdout: 'b25l', stderr: null });
+    await again.close();
+  });
+
   it('takes no notice of a receipt that was cut short: it was never sent', async () => {
     const first = await open();
     first.add(outcome, logs);

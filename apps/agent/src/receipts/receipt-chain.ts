@@ -9,6 +9,7 @@ import { notDurable, openAppendFile } from '../append-file.ts';
 import type { AppendFile } from '../append-file.ts';
 import { plainTask } from '../lease-book.ts';
 import { openLateLogs } from './late-logs.ts';
+import type { LateLogs } from './late-logs.ts';
 import type { ReceiptLogs } from './receipt-logs.ts';
 import { syncFolder, writePrivateFile } from '@writ/trust/node';
 
@@ -71,9 +72,9 @@ export async function openReceiptChain(place: ChainPlace): Promise<ReceiptChain>
   const { segmentBytes = SEGMENT_BYTES } = place;
   await mkdir(place.folder, { recursive: true, mode: 0o700 });
   await writeAnew(place.folder);
-  const { segments, pending, head, found, isPlaceKept } = readSegments(place.folder);
-  let { seq, digest: previous } = head;
   const lateLogs = openLateLogs();
+  const { segments, pending, head, found, isPlaceKept } = readSegments(place.folder, lateLogs);
+  let { seq, digest: previous } = head;
   let removal: Promise<void> = Promise.resolve();
   /** Full segments that may not be on the disk yet. */
   let filling: Promise<unknown> | undefined;
@@ -274,7 +275,8 @@ const segmentNames = (folder: string): string[] =>
 const segmentPath = (folder: string, first: number): string =>
   join(folder, `${String(first).padStart(16, '0')}.jsonl`);
 
-function readSegments(folder: string) {
+/** @param lateLogs get those of every receipt that is there: which of them came too late is not on the disk. */
+function readSegments(folder: string, lateLogs: LateLogs) {
   const segments: Segment[] = [];
   const pending = new Map<number, PendingReceipt>();
   const found: { digest: string; predicate: ReceiptPredicate }[] = [];
@@ -297,7 +299,7 @@ function readSegments(folder: string) {
         accepted?: number;
         seq?: number;
         digest?: string;
-        receipt?: { envelope: { payload: string } };
+        receipt?: ReceiptLogs & { envelope: { payload: string } };
       };
       if (value.seq !== undefined && value.digest !== undefined) {
         const before = value.receipt ? value.seq - 1 : value.seq;
@@ -316,6 +318,7 @@ function readSegments(folder: string) {
         Buffer.from(value.receipt.envelope.payload, 'base64').toString('utf8'),
       ) as { predicate: ReceiptPredicate };
       found.push({ digest: value.digest, predicate });
+      lateLogs.keep(value.digest, value.receipt);
       pending.set(value.seq, {
         seq: value.seq,
         digest: value.digest,
