@@ -12,6 +12,7 @@ export const DECLARED = {
   '@writ/trust': 'packages/trust/src/index',
   '@writ/trust/digest': 'packages/trust/src/digest',
   '@writ/trust/certificates': 'packages/trust/src/certificates/index',
+  '@writ/trust/node': 'packages/trust/src/node/index',
 } as const;
 
 const TSC = fileURLToPath(new URL('../../node_modules/typescript-7/bin/tsc', import.meta.url));
