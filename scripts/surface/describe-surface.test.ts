@@ -23,6 +23,7 @@ const TREE: Tree = {
   'packages/trust/src/index.ts': `export const order = 1;\n`,
   'packages/trust/src/digest.ts': `export const digest = 1;\n`,
   'packages/trust/src/certificates/index.ts': `export const certificate = 1;\n`,
+  'packages/trust/src/node/index.ts': `export const folder = 1;\n`,
   'packages/client/src/index.ts': `import type { Id } from '@writ/contract';\nexport type { Id } from '@writ/contract';\n/** Asks for it. */\nexport const ask = (id: Id): string => id.id;\n`,
   'packages/client/src/node/index.ts': `import type { Id } from '@writ/contract';\n/** Reads it. */\nexport const read = (id: Id): string => id.id;\n`,
 };
