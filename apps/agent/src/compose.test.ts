@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { LINK_ROUTES, PAYLOAD_TYPES } from '@writ/contract';
 import type { SignerSet } from '@writ/contract';
 import { newId, newSeed, seal, signerFromSeed } from '@writ/trust';
-import { startHostileServer, makePaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
+import { joinPaperCluster } from '../../../testkit/src/join-paper-cluster.ts';
 import { makeFolder, removeFolder, runRealAgent } from '../../../testkit/src/run-real-agent.ts';
 import type { RealAgent } from '../../../testkit/src/run-real-agent.ts';
-import { joinCluster } from './join/compose.ts';
 
 const random = (bytes: Uint8Array<ArrayBuffer>): unknown => crypto.getRandomValues(bytes);
 
@@ -21,20 +20,7 @@ describe('an agent that starts, and whose key of admission is then declared comp
   const left = join(base, 'agent/outputs/a-job.0.1');
 
   before(async () => {
-    chmodSync(base, 0o755);
-    cluster = await makePaperCluster();
-    const invite = cluster.invite('127.0.0.1:1');
-    server = await startHostileServer({ cluster, invite, leaseSeconds: 30 });
-    await joinCluster({
-      invite: invite.text.replace('127.0.0.1:1', `127.0.0.1:${server.port}`),
-      name: 'lab-1',
-      folder: join(base, 'agent'),
-      slots: 1,
-      profiles: ['bare'],
-      now: Date.now,
-      random,
-      signal: AbortSignal.timeout(30_000),
-    });
+    ({ cluster, server } = await joinPaperCluster(base, 1));
     mkdirSync(left, { recursive: true });
     writeFileSync(join(left, '0'), 'half an output');
     agent = runRealAgent(base, 1);

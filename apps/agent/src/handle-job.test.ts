@@ -6,11 +6,10 @@ import { LINK_ROUTES, PAYLOAD_TYPES } from '@writ/contract';
 import type { SignerSet } from '@writ/contract';
 import { makeWithdrawal, seal } from '@writ/trust';
 import { digestOf } from '@writ/trust/digest';
-import { startHostileServer, makePaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
+import { joinPaperCluster } from '../../../testkit/src/join-paper-cluster.ts';
 import { makeFolder, removeFolder, runRealAgent } from '../../../testkit/src/run-real-agent.ts';
 import type { RealAgent } from '../../../testkit/src/run-real-agent.ts';
-import { joinCluster } from './join/compose.ts';
 
 describe('a job on a real agent, by a server that may lie', () => {
   let cluster: PaperCluster;
@@ -21,23 +20,9 @@ describe('a job on a real agent, by a server that may lie', () => {
   const token = () => ({ epoch: 1, n: (tokens += 1) });
 
   before(async () => {
-    chmodSync(base, 0o755);
     mkdirSync(join(base, 'shared'));
     chmodSync(join(base, 'shared'), 0o777);
-    cluster = await makePaperCluster();
-    const invite = cluster.invite('127.0.0.1:1');
-    server = await startHostileServer({ cluster, invite, leaseSeconds: 30 });
-    const text = invite.text.replace('127.0.0.1:1', `127.0.0.1:${server.port}`);
-    await joinCluster({
-      invite: text,
-      name: 'lab-1',
-      folder: join(base, 'agent'),
-      slots: 2,
-      profiles: ['bare'],
-      now: Date.now,
-      random: (bytes) => crypto.getRandomValues(bytes),
-      signal: AbortSignal.timeout(10_000),
-    });
+    ({ cluster, server } = await joinPaperCluster(base, 2));
     agent = runRealAgent(base);
     await server.hear('hello', undefined, 20_000).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${agent.log()}`);

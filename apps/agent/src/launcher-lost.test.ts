@@ -3,11 +3,10 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
-import { startHostileServer, makePaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
+import { joinPaperCluster } from '../../../testkit/src/join-paper-cluster.ts';
 import { makeFolder, removeFolder, runRealAgent } from '../../../testkit/src/run-real-agent.ts';
 import type { RealAgent } from '../../../testkit/src/run-real-agent.ts';
-import { joinCluster } from './join/compose.ts';
 
 describe('an agent whose launcher is killed while tasks run and others wait', () => {
   let cluster: PaperCluster;
@@ -18,22 +17,9 @@ describe('an agent whose launcher is killed while tasks run and others wait', ()
   const shared = join(base, 'shared');
 
   before(async () => {
-    chmodSync(base, 0o755);
     mkdirSync(shared);
     chmodSync(shared, 0o777);
-    cluster = await makePaperCluster();
-    const invite = cluster.invite('127.0.0.1:1');
-    server = await startHostileServer({ cluster, invite, leaseSeconds: 30 });
-    await joinCluster({
-      invite: invite.text.replace('127.0.0.1:1', `127.0.0.1:${server.port}`),
-      name: 'lab-1',
-      folder: join(base, 'agent'),
-      slots: 2,
-      profiles: ['bare'],
-      now: Date.now,
-      random: (bytes) => crypto.getRandomValues(bytes),
-      signal: AbortSignal.timeout(30_000),
-    });
+    ({ cluster, server } = await joinPaperCluster(base, 2));
     agent = runRealAgent(base);
     await server.hear('hello', undefined, 30_000);
   });

@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict';
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { startHostileServer, makePaperCluster } from '../../../testkit/src/hostile-server.ts';
 import type { HostileServer, PaperCluster } from '../../../testkit/src/hostile-server.ts';
+import { joinPaperCluster } from '../../../testkit/src/join-paper-cluster.ts';
 import { findProcesses } from '../../../testkit/src/read-processes.ts';
 import { makeFolder, removeFolder, runRealAgent } from '../../../testkit/src/run-real-agent.ts';
 import type { RealAgent } from '../../../testkit/src/run-real-agent.ts';
 import { AGENT_EXIT } from './exit-codes.ts';
-import { joinCluster } from './join/compose.ts';
 
-const random = (bytes: Uint8Array<ArrayBuffer>): unknown => crypto.getRandomValues(bytes);
 const PATIENCE_MS = 30_000;
 const base = makeFolder();
-const agentFolder = join(base, 'agent');
 const faulty = join(base, 'faulty');
 const faults = join(base, 'disk-faults.mjs');
 
@@ -38,21 +35,8 @@ describe('an agent whose disk did not take what it recorded', { skip: process.pl
   let agent: RealAgent;
 
   before(async () => {
-    chmodSync(base, 0o755);
     writeFileSync(faults, DISK_FAULTS);
-    cluster = await makePaperCluster();
-    const invite = cluster.invite('127.0.0.1:1');
-    server = await startHostileServer({ cluster, invite, leaseSeconds: 30 });
-    await joinCluster({
-      invite: invite.text.replace('127.0.0.1:1', `127.0.0.1:${server.port}`),
-      name: 'lab-1',
-      folder: agentFolder,
-      slots: 2,
-      profiles: ['bare'],
-      now: Date.now,
-      random,
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
+    ({ cluster, server } = await joinPaperCluster(base, 2));
     agent = start();
     await server.hear('hello', undefined, PATIENCE_MS);
   });

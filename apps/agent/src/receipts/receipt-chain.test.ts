@@ -10,7 +10,6 @@ import fs, {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -18,6 +17,7 @@ import { openReceipt, signerFromSeed } from '@writ/trust';
 import type { Admitted } from '@writ/trust';
 import type { Envelope } from '@writ/contract';
 import { digestOf } from '@writ/trust/digest';
+import { failSyncs, replaceSync } from '../../../../testkit/src/replace-sync.ts';
 import { openReceiptChain } from './receipt-chain.ts';
 import type { ChainPlace, Outcome, ReceiptChain } from './receipt-chain.ts';
 import { openReceiptSender } from './send-receipts.ts';
@@ -249,13 +249,8 @@ describe('the chain of receipts', () => {
     const losses: string[] = [];
     const chain = await open({ onLost: ({ code }) => losses.push(code) });
     let waiting: { isNew: boolean; done: fs.NoParamCallback }[] = [];
-    t.mock.method(fs, 'fdatasync', (descriptor: number, done: fs.NoParamCallback) => {
+    replaceSync(t, (descriptor, done) => {
       waiting.push({ isNew: fs.fstatSync(descriptor).size < 1000, done });
-    });
-    syncBuiltinESMExports();
-    t.after(() => {
-      t.mock.reset();
-      syncBuiltinESMExports();
     });
     const fillOne = (): void => {
       const before = readdirSync(folder).length;
@@ -298,14 +293,9 @@ describe('the chain of receipts', () => {
     killed.add(outcome, logs);
     const synced = new Set<number>();
     let fault: Error | null = null;
-    t.mock.method(fs, 'fdatasync', (descriptor: number, done: fs.NoParamCallback) => {
+    replaceSync(t, (descriptor, done) => {
       synced.add(fs.fstatSync(descriptor).ino);
       setImmediate(done, fault);
-    });
-    syncBuiltinESMExports();
-    t.after(() => {
-      t.mock.reset();
-      syncBuiltinESMExports();
     });
     await openShort();
     assert.deepEqual(
@@ -320,21 +310,13 @@ describe('the chain of receipts', () => {
     const losses: string[] = [];
     const chain = await openShort({ onLost: ({ code, message }) => losses.push(`${code} ${message}`) });
     fillSegments(chain, 1);
-    t.mock.method(fs, 'fdatasync', (_descriptor: number, done: fs.NoParamCallback) => {
-      setImmediate(done, new Error('EIO: i/o error, fdatasync'));
-    });
-    syncBuiltinESMExports();
-    t.after(() => {
-      t.mock.reset();
-      syncBuiltinESMExports();
-    });
+    const restoreSync = failSyncs(t);
     const last = chain.add(outcome, logs);
     await assert.rejects(chain.sync(), { code: 'record.lost' });
     assert.match(losses[0] ?? '', /^record\.lost .*EIO: i\/o error.* goes on from what is there\.$/);
     assert.throws(() => chain.add(outcome, logs), { code: 'record.lost' });
     await chain.close();
-    t.mock.reset();
-    syncBuiltinESMExports();
+    restoreSync();
 
     const files = (): [string, number, string][] =>
       segmentsNow().map((name) => {

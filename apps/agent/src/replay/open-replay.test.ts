@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs, {
+import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
@@ -11,10 +11,10 @@ import fs, {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
+import { failSyncs } from '../../../../testkit/src/replace-sync.ts';
 import { createReplay, openReplay } from './open-replay.ts';
 import type { OrderKey, Replay, Success } from './open-replay.ts';
 
@@ -258,20 +258,12 @@ describe('a record of which the disk did not take all', () => {
       onLost: ({ code }) => losses.push(code),
     });
     await replay.reserve(order, [{ index: 0, attempt: 1 }]);
-    t.mock.method(fs, 'fdatasync', (_descriptor: number, done: fs.NoParamCallback) => {
-      setImmediate(done, new Error('EIO: i/o error, fdatasync'));
-    });
-    syncBuiltinESMExports();
-    t.after(() => {
-      t.mock.reset();
-      syncBuiltinESMExports();
-    });
+    const restoreSync = failSyncs(t);
     await assert.rejects(replay.sync(), { code: 'record.lost' });
     await assert.rejects(replay.reserve(order, [{ index: 1, attempt: 1 }]), { code: 'record.lost' });
     await assert.rejects(replay.close(), { code: 'record.lost' });
     assert.deepEqual(losses, ['record.lost']);
-    t.mock.reset();
-    syncBuiltinESMExports();
+    restoreSync();
     // The mark of a start may be among what the kernel threw away, also under the same boot.
     assert.equal((await open('boot-1')).recall(order, 0).highest, 1);
   });
