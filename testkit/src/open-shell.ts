@@ -18,6 +18,8 @@ export interface WritCall {
   readonly cwd?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Hears what it writes, while it runs. */
+  readonly onStdout?: (text: string) => void;
 }
 
 /** Somebody at a shell with a home of their own. */
@@ -89,6 +91,8 @@ async function run(
   });
   child.stdin.on('error', () => {});
   child.stdin.end(call.input ?? '');
+  const { onStdout } = call;
+  if (onStdout) child.stdout.setEncoding('utf8').on('data', onStdout);
   const [code, stdout, stderr] = await Promise.all([exitCode, text(child.stdout), text(child.stderr)]);
   return { exitCode: code, stdout, stderr };
 }
