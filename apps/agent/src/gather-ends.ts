@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-const GATHER_MS = 15;
+const GATHER_MS = 50;
 
 /**
  * Ends that come while more work waits here leave together: several share one fdatasync, one message and one commit of

@@ -37,15 +37,24 @@ describe('credits of four slots', () => {
     credits.restart();
     credits.used(8);
     held.tasks = 8;
-    credits.pace(true);
     held.tasks = 4;
     credits.give();
     await nextTurn();
-    assert.deepEqual(sent, [28], 'short tasks have a longer way to bridge');
+    assert.deepEqual(sent, [4]);
     credits.stop();
     held.tasks = 0;
     credits.give();
     await nextTurn();
-    assert.deepEqual(sent, [28], 'none is given after the end');
+    assert.deepEqual(sent, [4], 'none is given after the end');
+  });
+
+  it('are as many as are done while others come, but never without end', async () => {
+    const held = { tasks: 0 };
+    const { credits } = open(held);
+    const windowAt = (wallMs: number): number => {
+      credits.pace(wallMs);
+      return credits.restart();
+    };
+    assert.deepEqual([60_000, 300, 100, 50, 10, 0].map(windowAt), [8, 8, 12, 24, 120, 128]);
   });
 });

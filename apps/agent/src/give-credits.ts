@@ -5,8 +5,8 @@ export interface Credits {
   /** For the first message of a link. */
   restart(): number;
   used(count: number): void;
-  /** The last task was a short one, or not. */
-  pace(isQuick: boolean): void;
+  /** How long tasks take here now. */
+  pace(wallMs: number): void;
   /** Gives what is free, once for all that ended together, and in the same packet as their receipts. */
   give(): void;
   stop(): void;
@@ -20,12 +20,17 @@ export interface CreditParts {
   readonly send: (more: number) => void;
 }
 
+/** How long it takes until other tasks are here in place of those that ended: two syncs, two messages, a commit. */
+const WAY_MS = 300;
+const FEWEST_A_SLOT = 2;
+const MOST_A_SLOT = 32;
+
 export function openCredits({ slots, held, mayGive, send }: CreditParts): Credits {
   let given = 0;
-  let isQuick = false;
+  let perSlot = FEWEST_A_SLOT;
   let isStopped = false;
   let isDue = false;
-  const window = (): number => (isQuick ? Math.max(32, slots * 8) : Math.max(2, slots * 2));
+  const window = (): number => perSlot * slots;
   /** Each gift costs the server a transaction: while there is enough to do, a quarter of the window waits to go together. */
   const isWorthIt = (more: number): boolean => more >= window() / 4 || held() + given <= slots;
 
@@ -38,8 +43,8 @@ export function openCredits({ slots, held, mayGive, send }: CreditParts): Credit
     used(count) {
       given = Math.max(0, given - count);
     },
-    pace(quick) {
-      isQuick = quick;
+    pace(wallMs) {
+      perSlot = Math.min(MOST_A_SLOT, Math.max(FEWEST_A_SLOT, Math.ceil(WAY_MS / Math.max(wallMs, 1))));
     },
     give() {
       if (isDue) return;

@@ -1,12 +1,12 @@
 /** How long tasks of an order take here: short ones may wait in the launcher, one behind another. */
 export interface OrderPace {
-  /** One has ended. @returns whether it was a short one. */
-  ended(order: string, wallMs: number): boolean;
+  /** One has ended. @returns how many milliseconds those of its order take. */
+  ended(order: string, wallMs: number): number;
   /** False while none of it has ended here. */
   isQuick(order: string): boolean;
 }
 
-const QUICK_MS = 40;
+const QUICK_MS = 100;
 const MOST_ORDERS = 10_000;
 /** How much the newest counts. */
 const WEIGHT = 0.2;
@@ -17,8 +17,9 @@ export function openOrderPace(): OrderPace {
     ended(order, wallMs) {
       const before = pace.get(order);
       if (before === undefined && pace.size >= MOST_ORDERS) pace.clear();
-      pace.set(order, before === undefined ? wallMs : before * (1 - WEIGHT) + wallMs * WEIGHT);
-      return wallMs < QUICK_MS;
+      const now = before === undefined ? wallMs : before * (1 - WEIGHT) + wallMs * WEIGHT;
+      pace.set(order, now);
+      return now;
     },
     isQuick: (order) => (pace.get(order) ?? Number.POSITIVE_INFINITY) < QUICK_MS,
   };
