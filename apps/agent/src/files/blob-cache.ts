@@ -6,6 +6,7 @@ import { inputManifestCheck, readMessage } from '@writ/contract';
 import type { InputFile, Inputs } from '@writ/contract';
 import { checkInputPaths, refuse } from '@writ/trust';
 import { startDigest } from '@writ/trust/digest';
+import { freeBuffers } from '@writ/trust/node';
 
 export interface CachePlace {
   readonly folder: string;
@@ -170,6 +171,7 @@ async function writeChecked(
       throw refuse('input.digest_wrong', `${digest} is larger than the ${size} bytes that the order names`);
     running.update(chunk);
     await file.writeFile(chunk);
+    freeBuffers(chunk.length);
   }
   if (got < size) throw refuse('input.unavailable', `${digest} ended after ${got} of ${size} bytes`);
   if (running.digest() !== digest)
@@ -220,8 +222,10 @@ async function faceOf(path: string): Promise<string | undefined> {
 async function digestOfFile(path: string): Promise<string> {
   const running = startDigest();
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  for await (const chunk of file.createReadStream({ highWaterMark: 1_048_576 }))
-    running.update(chunk as Buffer);
+  for await (const chunk of file.createReadStream({ highWaterMark: 1_048_576 }) as AsyncIterable<Buffer>) {
+    running.update(chunk);
+    freeBuffers(chunk.length);
+  }
   return running.digest();
 }
 

@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { OutputFile as ReceiptFile } from '@writ/contract';
 import { startDigest } from '@writ/trust/digest';
+import { freeBuffers } from '@writ/trust/node';
 
 /** One file as it comes out of the attempt's tar. */
 export interface FoundFile {
@@ -30,7 +31,7 @@ export async function sendOutputs({ folder, found, send }: OutputSending): Promi
     for await (const file of found) {
       const copy = join(folder, String(files.length));
       const { digest, size } = await copyOut(file.content, copy);
-      if (!sent.has(digest)) await send(digest, size, () => createReadStream(copy));
+      if (!sent.has(digest)) await send(digest, size, () => Readable.from(read(copy), { objectMode: false }));
       sent.add(digest);
       await rm(copy, { force: true });
       files.push({ path: file.path, mode: file.executable ? 'executable' : 'file', digest, size });
@@ -39,6 +40,13 @@ export async function sendOutputs({ folder, found, send }: OutputSending): Promi
     await rm(folder, { recursive: true, force: true });
   }
   return files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function* read(copy: string): AsyncIterable<Buffer> {
+  for await (const chunk of createReadStream(copy) as AsyncIterable<Buffer>) {
+    yield chunk;
+    freeBuffers(chunk.length);
+  }
 }
 
 async function copyOut(
@@ -53,6 +61,7 @@ async function copyOut(
       running.update(chunk);
       size += chunk.length;
       await file.writeFile(chunk);
+      freeBuffers(chunk.length);
     }
   } finally {
     await file.close();

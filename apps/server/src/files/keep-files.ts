@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, startDigest } from '@writ/trust/digest';
+import { freeBuffers } from '@writ/trust/node';
 import { ifThere } from '../if-there.ts';
 import { openTurns } from '../in-turn.ts';
 import { FILE_PARTS, type KeptFiles } from '../kept-files.ts';
@@ -95,6 +96,7 @@ export async function keepFiles(
       await handle.close();
     }
     upload.hash.update(chunk);
+    freeBuffers(chunk.length);
     upload.offset = offset + chunk.length;
     if (upload.offset < total) return { offset: upload.offset, isWhole: false };
     hashes.delete(path);
@@ -194,6 +196,7 @@ export async function keepFiles(
             compared(digest, stampOf(found));
           }
           yield bytes;
+          freeBuffers(bytesRead);
         }
       } finally {
         await handle.close();
@@ -228,6 +231,7 @@ async function writeAll(
     if (size > most) throw new ServerError('request.too_large', `More than the ${most} bytes allowed came.`);
     hash.update(chunk);
     await handle.appendFile(chunk);
+    freeBuffers(chunk.length);
   }
   return { size, digest: hash.digest() };
 }

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { sha256 } from '@writ/trust/digest';
+import { freeBuffers } from '@writ/trust/node';
 import { ClientError } from '../client-error.ts';
 import { type Client, UPLOAD_CHUNK_BYTES } from '../connect.ts';
 import { isPassing } from '../follow-job.ts';
@@ -65,6 +66,7 @@ async function uploadFile(client: Client, source: InputSource, uploading: Upload
       if (!Number.isSafeInteger(offset))
         throw new ClientError('answer.malformed', 'The server did not say how much of a file it has.');
       sent += chunk.length;
+      freeBuffers(chunk.length);
       onBytes?.(chunk.length);
       failures = 0;
       if (offset >= source.size) return sent;

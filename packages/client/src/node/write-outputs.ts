@@ -3,6 +3,7 @@ import { chmod, lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promise
 import path from 'node:path';
 import { check, JobPath, type OutputFile } from '@writ/contract';
 import { startDigest } from '@writ/trust/digest';
+import { freeBuffers } from '@writ/trust/node';
 import { makeFolder } from '@writ/trust/node';
 import { ClientError } from '../client-error.ts';
 import type { Client } from '../connect.ts';
@@ -88,6 +89,7 @@ async function fetchOne(
         digest.update(chunk);
         await handle.writeFile(chunk);
         size += chunk.length;
+        freeBuffers(chunk.length);
         onBytes?.(chunk.length);
       }
       break;
