@@ -17,7 +17,7 @@ export interface ServerProgramWish {
   readonly database?: string | undefined;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** The server's own program by the line that `writ up` starts it with, and with what `writ up` does not offer. */
 export async function startServerProgram(folder: string, wish: ServerProgramWish): Promise<void> {

@@ -73,6 +73,7 @@ export function planSeed(dice: Dice): Plan {
     dice.chance(chance) ? dice.between(least, most) : 0;
   // Of its own: what else a seed has stays as it was.
   const launchers = dice.fork('launchers');
+  const hurry = dice.fork('hurry');
   const leaseSeconds = dice.pick([0.4, 0.5, 0.8, 1]);
   const faultsUntil = dice.between(1_500, 4_000);
   const agents = Array.from({ length: dice.whole(2, 3) }, () => ({
@@ -109,6 +110,8 @@ export function planSeed(dice: Dice): Plan {
       how: dice.chance(0.5) ? 'kill' : 'terminate',
     };
   });
+  const [first] = jobs;
+  if (first && hurry.chance(0.25)) jobs[0] = { ...first, ...hurried(first, hurry) };
   return {
     agents,
     leaseSeconds,
@@ -142,3 +145,15 @@ export function planSeed(dice: Dice): Plan {
     receiptSegmentBytes: dice.pick([1, 3_000, 6_000, 2 ** 23]),
   };
 }
+
+/** Short tasks that wait behind each other in a slot, and are withdrawn there. */
+const hurried = ({ at, behaviour }: PlannedJob, dice: Dice): Partial<PlannedJob> => ({
+  behaviour: { ...behaviour, milliseconds: dice.whole(10, 60) },
+  tasks: 12,
+  isOnce: false,
+  maxAttempts: 3,
+  label: null,
+  notAfterMs: null,
+  cancelAt: at + dice.between(30, 300),
+  withdraws: true,
+});

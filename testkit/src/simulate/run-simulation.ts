@@ -20,12 +20,12 @@ export function runSimulation(told: Told): Promise<Total> {
   });
 }
 
-/** Seeds 1 to `most`, dealt out to so many processes. */
-export async function runSimulations(most: number, processes: number): Promise<Total> {
+/** These seeds, dealt out to so many processes. */
+export async function runSimulations(from: number, to: number, processes: number): Promise<Total> {
   const all = Array.from({ length: processes }, (_, at) =>
     runSimulation({
-      from: at + 1,
-      to: most,
+      from: from + at,
+      to,
       step: processes,
       mutant: null,
       isTraced: false,

@@ -3,15 +3,17 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { MUTANTS } from './mutants.ts';
 import { runSimulation, runSimulations } from './run-simulation.ts';
-import type { Total } from './told.ts';
+import { totalOf, type Total } from './told.ts';
 
+/** What is told in between comes after so many. */
+const AT_ONCE = 1_000;
 const USAGE = 'npm run simulate -- [--seeds NUMBER] [--seed NUMBER] [--mutants] [--processes NUMBER]';
 
 const wish = readWish();
 const processes = wish.processes ?? availableParallelism();
 if (wish.isMutants) await findMutants(wish.seeds ?? 2_000);
 else if (wish.seed !== undefined) await showSeed(wish.seed);
-else await runSeeds(wish.seeds ?? 500);
+else await runSeeds(wish.seeds ?? 20_000);
 
 function readWish() {
   const text = { type: 'string' } as const;
@@ -37,7 +39,13 @@ function readWish() {
 }
 
 async function runSeeds(most: number): Promise<void> {
-  const total = await runSimulations(most, processes);
+  const totals: Total[] = [];
+  for (let from = 1; from <= most; from += AT_ONCE) {
+    const to = Math.min(most, from + AT_ONCE - 1);
+    totals.push(await runSimulations(from, to, processes));
+    if (to < most) console.log(`${to} of ${most}: ${totalOf(totals).failures.length} failed`);
+  }
+  const total = totalOf(totals);
   console.log(sentence(total));
   for (const failure of total.failures) {
     console.log(`\nseed ${failure.seed}: ${failure.faults.join('; ')}`);

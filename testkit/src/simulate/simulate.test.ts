@@ -51,7 +51,7 @@ const seeds = { mutant: null, isTraced: false, step: 1, programs: false } as con
 
 describe('the simulator', () => {
   it('finds nothing in 500 seeds, of which 30 in a hundred really lose a lease, and as many an answer', async () => {
-    const total = await runSimulations(500, 2);
+    const total = await runSimulations(1, 500, 2);
     const told = total.failures.map(
       ({ seed, faults, trace }) =>
         `npm run simulate -- --seed ${seed}: ${faults.join('; ')}\n${trace.slice(-15).join('\n')}`,
