@@ -21,10 +21,10 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'unit',
     globs: ['packages/**/*.test.ts', 'apps/**/*.test.ts', 'testkit/**/*.test.ts', 'bench/**/*.test.ts'],
-    concurrency: 2,
+    concurrency: 3,
     minutes: 15,
   },
-  { name: 'e2e', globs: ['e2e/**/*.test.ts'], concurrency: 2, minutes: 25 },
+  { name: 'e2e', globs: ['e2e/**/*.test.ts'], concurrency: 3, minutes: 25 },
 ];
 
 /** The documents against the tree and the programs; run last, because they start programs. */

@@ -138,7 +138,7 @@ export interface HostileServer {
   lease(
     order: Sealed & { readonly order: Order },
     tasks: readonly Pick<LeasedTask, 'index' | 'attempt' | 'token'>[],
-    changes?: { seconds?: number; identity?: string; job?: string },
+    changes?: { seconds?: number; identity?: string; job?: string; at?: number },
   ): void;
   /** Resolves with the first message or receipt that fits, now or later. */
   hear<T extends FromAgent['is']>(
@@ -227,6 +227,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
         order: order.digest,
         identity: changes.identity ?? identityOf(identity),
         job: changes.job ?? order.order.job,
+        at: changes.at ?? Math.floor(performance.now()),
         seconds: changes.seconds ?? place.leaseSeconds ?? 30,
         tasks: [...tasks],
       });
@@ -298,6 +299,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
       server.send({
         is: 'welcome',
         link: 1,
+        at: Math.floor(performance.now()),
         writ: 'test',
         server: 'hostile',
         epoch: 1,

@@ -401,10 +401,11 @@ export async function compose(given: Given): Promise<RunningAgent> {
     credits,
     receipts,
     withdrawals,
-    onLease: (message) => {
+    onLease: (message, since) => {
       speed.isBusy();
-      return handleLease(message, desk);
+      return handleLease(message, since, desk);
     },
+    monotonic: () => clock.monotonic(),
     onSetNamed: following.heardOf,
     onFreshness: following.heardFreshness,
     log,

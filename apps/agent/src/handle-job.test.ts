@@ -140,10 +140,10 @@ describe('a job on a real agent, by a server that may lie', () => {
     leaseAll([10, 11]);
     const { person, signer } = cluster.person;
     const asked = { cluster: cluster.sets.cluster, order: order.digest, indexes: null, person };
-    server.send({ is: 'ping', n: 4711 });
+    server.send({ is: 'ping', n: 4711, at: Math.floor(performance.now()) });
     await server.hear('pong', ({ n }) => n === 4711);
     server.send({ is: 'withdraw', envelope: makeWithdrawal({ ...asked, now: Date.now() }, signer).envelope });
-    server.send({ is: 'ping', n: 4712 });
+    server.send({ is: 'ping', n: 4712, at: Math.floor(performance.now()) });
     await server.hear('pong', ({ n }) => n === 4712);
     writeFileSync(isOver, '');
     const ends = await Promise.all([8, 9, 10, 11].map(endOf));
@@ -168,6 +168,21 @@ describe('a job on a real agent, by a server that may lie', () => {
     assert.equal((await ended(order, 1)).because, 'replay.attempt_used');
     lease(order, 0, 3);
     assert.equal((await ended(order, 3)).because, 'exit');
+  });
+
+  it('starts nothing under a lease that was under way for longer than it lasts', async () => {
+    const file = join(base, 'shared', 'late');
+    const late = cluster.order({ argv: ['/bin/sh', '-c', `: > ${file}`] });
+    const task = { index: 0, attempt: 1, token: token() };
+    server.lease(late, [task], { seconds: 5, at: Math.floor(performance.now()) - 5_000 });
+    const next = cluster.order({ argv: ['/bin/true'] });
+    lease(next, 0, 1);
+    await ended(next, 1);
+    assert.equal(existsSync(file), false);
+    // The same lease, in time: nothing of it was used up.
+    server.lease(late, [task], { seconds: 5 });
+    assert.equal((await ended(late, 1)).because, 'exit');
+    assert.equal(existsSync(file), true);
   });
 
   it('stops a job before a lease that nobody renews is over', async () => {

@@ -50,9 +50,9 @@ export interface Desk {
   onEnded(job: LeasedJob, end: SlotEnd): void;
 }
 
-/** Lease → verify → queue. */
-export async function handleLease(lease: Lease, desk: Desk): Promise<void> {
-  const tasks = takeTasks(lease, desk);
+/** Lease → verify → queue. `since`: when it began, by the monotonic clock here. */
+export async function handleLease(lease: Lease, since: number, desk: Desk): Promise<void> {
+  const tasks = takeTasks(lease, since, desk);
   const envelope = desk.orderOf(lease.order);
   const later = tasks.filter((task) => desk.inHand.has(taskKey(task)));
   const atOnce = later.length === 0 ? tasks : tasks.filter((task) => !later.includes(task));
@@ -63,12 +63,12 @@ export async function handleLease(lease: Lease, desk: Desk): Promise<void> {
 }
 
 /** A task that is held already is not taken twice; an older token than the one held is refused. */
-function takeTasks(lease: Lease, desk: Desk): HeldTask[] {
+function takeTasks(lease: Lease, since: number, desk: Desk): HeldTask[] {
   const taken: HeldTask[] = [];
   for (const { index, attempt, token } of lease.tasks) {
     const task: LeasedTask = { job: lease.job, index, attempt, token };
     const before = desk.leases.find(task);
-    const answer = desk.leases.take(task, lease, desk.monotonic());
+    const answer = desk.leases.take(task, lease, since);
     if (answer === 'stale') {
       const detail = `the lease has token ${token.epoch}.${token.n}, a newer one is held`;
       desk.report.refused({ ...plainTask(task), order: lease.order }, null, { code: 'lease.stale', detail });

@@ -11,6 +11,7 @@ it('a server that accepts no receipts gets no more of them: its leases end the l
   let leases = 0;
   const parts: Partial<HearingParts> = {
     leases: openLeaseBook(),
+    monotonic: () => 0,
     credits: openCredits({ slots: 1, held: () => 0, mayGive: () => false, send: () => undefined }),
     receipts: {
       accepted: () => undefined,
@@ -24,7 +25,7 @@ it('a server that accepts no receipts gets no more of them: its leases end the l
     },
   };
   const hear = hearServer(parts as HearingParts);
-  const lease = { is: 'lease', tasks: [] } as unknown as Parameters<typeof hear>[1];
+  const lease = { is: 'lease', at: 0, tasks: [] } as unknown as Parameters<typeof hear>[1];
   const hearMany = async (): Promise<void> => {
     for (let count = 0; count < 1000; count += 1) {
       hear({} as Link, lease);

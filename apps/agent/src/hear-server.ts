@@ -10,6 +10,7 @@ import type { LeaseBook } from './lease-book.ts';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
 import type { ReceiptChain } from './receipts/receipt-chain.ts';
+import { measureServerDelay } from './server-delay.ts';
 import type { Withdrawals } from './signers/withdrawals.ts';
 
 export interface HearingParts {
@@ -19,7 +20,9 @@ export interface HearingParts {
   readonly credits: Credits;
   readonly receipts: Pick<ReceiptChain, 'accepted' | 'pendingCount'>;
   readonly withdrawals: Withdrawals;
-  readonly onLease: (message: Extract<FromServer, { is: 'lease' }>) => Promise<void>;
+  /** `since`: when the lease began, by the monotonic clock here. */
+  readonly onLease: (message: Extract<FromServer, { is: 'lease' }>, since: number) => Promise<void>;
+  readonly monotonic: () => number;
   readonly onSetNamed: (set: Extract<FromServer, { is: 'set' }>['set']) => Promise<void>;
   readonly onFreshness: (envelope: Envelope) => Promise<void>;
   readonly log: Log;
@@ -30,7 +33,8 @@ const MOST_IN_HAND = 20_000;
 
 /** What each word of the server sets going. None of it is believed: orders, sets and withdrawals carry their signatures. */
 export function hearServer(parts: HearingParts): (link: Link, message: FromServer) => void {
-  const { orders, leases, holding, credits, receipts, withdrawals, log } = parts;
+  const { orders, leases, holding, credits, receipts, withdrawals, monotonic, log } = parts;
+  const delay = measureServerDelay();
 
   return (link, message) => {
     switch (message.is) {
@@ -40,12 +44,15 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
             'link.version',
             `The server speaks version ${message.link} of the link, this agent version ${LINK_VERSION}. Update the older one.`,
           );
+        delay.restart();
+        delay.of(message.at, monotonic());
         holding.leasesLast(message.leaseSeconds);
         return;
       case 'order':
         orders.take(message.digest, message.envelope);
         return;
-      case 'lease':
+      case 'lease': {
+        const now = monotonic();
         // Each task ends with a receipt that is kept until it is accepted: who leases on and accepts nothing fills this disk.
         if (leases.size + receipts.pendingCount >= MOST_IN_HAND)
           throw new AgentError(
@@ -54,10 +61,11 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
           );
         credits.used(message.tasks.length);
         parts
-          .onLease(message)
+          .onLease(message, now - delay.of(message.at, now))
           .catch((error: unknown) => log('lease.failed_here', { job: message.job, why: reasonOf(error) }))
           .finally(credits.give);
         return;
+      }
       case 'renewed':
         leases.renewed(message.tasks);
         for (const lost of message.lost) holding.stop(lost, 'lost', 'kill');
@@ -102,6 +110,7 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
         );
         return;
       case 'ping':
+        delay.of(message.at, monotonic());
         link.send({ is: 'pong', n: message.n });
         return;
     }

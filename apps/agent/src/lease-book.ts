@@ -20,11 +20,11 @@ export interface LeaseBook {
   readonly size: number;
   readonly tasks: Iterable<HeldTask>;
   find(task: { readonly job: string; readonly index: number }): HeldTask | undefined;
-  /** `held`: the very same lease again. `stale`: an older token than the one held. */
+  /** `since`: when it began. `held`: the very same lease again. `stale`: an older token than the one held. */
   take(
     task: LeasedTask,
     lease: { readonly order: string; readonly seconds: number },
-    now: number,
+    since: number,
   ): HeldTask | 'held' | 'stale';
   /** Renewals for these are on their way since `now`. */
   ask(tasks: readonly HeldTask[], now: number): void;
@@ -59,7 +59,7 @@ export function openLeaseBook(): LeaseBook {
       return held.values();
     },
     find: (task) => held.get(taskKey(task)),
-    take(task, { order, seconds }, now) {
+    take(task, { order, seconds }, since) {
       const before = held.get(taskKey(task));
       if (before && isSameToken(before, task)) return 'held';
       if (before && isOlderToken(task, before)) return 'stale';
@@ -70,8 +70,8 @@ export function openLeaseBook(): LeaseBook {
         token: task.token,
         order,
         seconds,
-        endsAt: now + seconds * 1000 - marginOf(seconds),
-        renewAt: now + (seconds * 1000) / 3,
+        endsAt: since + seconds * 1000 - marginOf(seconds),
+        renewAt: since + (seconds * 1000) / 3,
         asked: [],
         isRunning: false,
         isMine: true,

@@ -49,6 +49,7 @@ function makeScene(given: Parameters<PaperCluster['order']>[0] = {}): Scene {
       order: digest,
       identity: ME.key,
       job: order.job,
+      at: 0,
       seconds: 30,
       tasks: [{ index: 0, attempt: 1, token: { epoch: 1, n: 1 } }],
     },

@@ -5,8 +5,8 @@ import type { MachineFacts } from '@writ/trust';
 /** The far end of a link, as the dispatch sees it. */
 export interface Taker {
   readonly identity: string;
-  /** Leases that are durable: to be sent. */
-  take(jobs: readonly ClaimedJob[]): void;
+  /** Leases that are durable: to be sent. `since`: when they began, by the monotonic clock. */
+  take(jobs: readonly ClaimedJob[], since: number): void;
   /** Asks for unstarted work of these classes back. @returns for how many tasks it asked. */
   recall(classes: ReadonlySet<number>, most: number, only?: RecallOnly): number;
   /** It has not read what it was sent: no more until it has. */

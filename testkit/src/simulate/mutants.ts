@@ -310,6 +310,15 @@ import { spelling } from './replay/load-replay.ts';`,
     ],
   },
   {
+    name: 'a lease counts from when it came',
+    breaks: 'I4',
+    edits: edit(
+      'apps/agent/src/hear-server.ts',
+      `.onLease(message, now - delay.of(message.at, now))`,
+      `.onLease(message, now)`,
+    ),
+  },
+  {
     name: 'a withdrawal does not reach what waits behind another run of its slot',
     breaks: 'I6',
     edits: edit(

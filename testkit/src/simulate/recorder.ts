@@ -116,7 +116,7 @@ export function openRecorder(parts: RecorderParts): Recorder {
   const counts: Counts = { lostLeases: 0, lostAnswers: 0, accepted: 0, stale: 0, starts: 0, overlaps: 0 };
   // What crossed the wires, by token or by agent and task.
   const sentLeases = new Set<string>();
-  const arrivedLeases = new Map<string, { readonly token: string; readonly at: number }>();
+  const arrivedLeases = new Map<string, string>();
   const returned = new Set<string>();
   const hellos = new Map<string, { readonly at: number; readonly tokens: ReadonlySet<string> }>();
   const grantedAt = new Map<string, number>();
@@ -408,7 +408,7 @@ export function openRecorder(parts: RecorderParts): Recorder {
         const name = `${message.job}.${task.index}`;
         const token = tokenOf(name, task.token.epoch, task.token.n);
         if (at === 'sent') sentLeases.add(token);
-        else arrivedLeases.set(`${agent} ${name}.${task.attempt}`, { token, at: now() });
+        else arrivedLeases.set(`${agent} ${name}.${task.attempt}`, token);
       }
     if (at === 'sent') return;
     if (message.is === 'accepted') takenUpTo.set(agent, Math.max(takenUpTo.get(agent) ?? 0, message.upTo));
@@ -471,8 +471,8 @@ export function openRecorder(parts: RecorderParts): Recorder {
       say('I13', 'before that was on its disk');
     const lease = arrivedLeases.get(`${agent} ${name}.${attempt}`);
     if (!lease) say('I4', 'without a lease');
-    else if (returned.has(lease.token)) say('I4', 'after it had given it back');
-    else if (isAfterAll(execution, toldCancel.get(`${agent} ${lease.token}`)))
+    else if (returned.has(lease)) say('I4', 'after it had given it back');
+    else if (isAfterAll(execution, toldCancel.get(`${agent} ${lease}`)))
       say('I6', 'after it was told to cancel it');
     if (isAfterAll(execution, toldWithdrawn.get(`${agent} ${submission.digest}`)))
       say('I6', 'after it got the withdrawal');
@@ -483,9 +483,6 @@ export function openRecorder(parts: RecorderParts): Recorder {
     for (const other of before) {
       if (other.to !== null || other.agent === agent) continue;
       counts.overlaps += 1;
-      // A first lease counts from its arrival: one that was long under way is kept for as long too long.
-      const first = arrivedLeases.get(`${other.agent} ${name}.${other.attempt}`);
-      if (first && now() <= first.at + parts.leaseSeconds * 1000) continue;
       if (!parts.mayOverlap(other.agent, other.from))
         say('I4', `while attempt ${other.attempt} ran on ${other.agent}`);
     }

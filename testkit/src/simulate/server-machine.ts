@@ -172,7 +172,7 @@ export async function makeServerMachine(parts: ServerMachineParts, cluster: stri
         const now = clock.now();
         for (const link of links.values())
           if (now - link.lastHeard > SILENCE_MS) link.close('link.silent', 'Nothing was heard.');
-          else link.send({ is: 'ping', n: 0 });
+          else link.send({ is: 'ping', n: 0, at: Math.floor(clock.monotonic()) });
         if (links.size > 0)
           store.trust
             .markSeen([...links.keys()], now)

@@ -117,6 +117,7 @@ describe('a link', () => {
       server.send({
         is: 'welcome',
         link: 1,
+        at: 0,
         writ: 'test',
         server: 'hostile',
         epoch: 1,

@@ -61,7 +61,8 @@ export function claimWorkWith(parts: ClaimParts): () => void {
     const asked = work.nextFor(place);
     const max = Math.min(wanted, MOST_PER_CLAIM);
     const before = work.said();
-    const excluded = excludedAt(place, clock.monotonic());
+    const since = clock.monotonic();
+    const excluded = excludedAt(place, since);
     begin(place, max);
     store.leases
       .claim({
@@ -83,7 +84,7 @@ export function claimWorkWith(parts: ClaimParts): () => void {
             // What is there already would start first.
             const highest = Math.max(...jobs.map((job) => job.priority));
             if (isQueueing(place)) place.taker.recall(place.eligible, place.held, { below: highest });
-            place.taker.take(jobs);
+            place.taker.take(jobs, since);
           }
           if (got < max) {
             const wasExcluded = excluded.length > 0;

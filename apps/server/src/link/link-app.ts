@@ -386,7 +386,7 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
               ? 'What is sent to this agent is not read.'
               : `Nothing was heard for ${silenceMs / 1_000} seconds.`,
           );
-        else link.send({ is: 'ping', n: 0 });
+        else link.send({ is: 'ping', n: 0, at: Math.floor(clock.monotonic()) });
       }
       const identities = [...links.keys()];
       if (identities.length > 0)

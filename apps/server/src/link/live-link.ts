@@ -143,19 +143,19 @@ export function openLiveLink(
     if (gone.length > 0) seat?.letGo(gone.map(({ classId }) => classId));
   };
 
-  const take = (jobs: readonly ClaimedJob[]): void => {
+  const take = (jobs: readonly ClaimedJob[], since: number): void => {
     if (isOver) {
       for (const claimed of jobs) giveBack(claimed);
       return;
     }
     for (const claimed of jobs) {
       const known = orders.recall(claimed.job);
-      if (known) lease(claimed, known.envelope);
+      if (known) lease(claimed, since, known.envelope);
       else
         orders
           .find(claimed.job)
           .then((found) => {
-            if (found) lease(claimed, found.envelope);
+            if (found) lease(claimed, since, found.envelope);
           })
           .catch((error: unknown) => log('error', 'link.order_unreadable', { job: claimed.job, error }));
     }
@@ -169,7 +169,7 @@ export function openLiveLink(
     watch('take', store.leases.handBack(identity, refs, by()).then(parts.onReleased));
   };
 
-  const lease = (claimed: ClaimedJob, envelope: Envelope): void => {
+  const lease = (claimed: ClaimedJob, since: number, envelope: Envelope): void => {
     if (isOver || lines.isFull) return giveBack(claimed);
     const { job, order, tasks: leased } = claimed;
     if (!sentOrders.has(order)) {
@@ -179,7 +179,15 @@ export function openLiveLink(
     }
     const of = { classId: claimed.class, priority: claimed.priority, isStarted: false };
     for (const task of leased) open({ job, ...task }, of);
-    send({ is: 'lease', order, identity, job, seconds: parts.leaseSeconds, tasks: [...leased] });
+    send({
+      is: 'lease',
+      order,
+      identity,
+      job,
+      at: Math.floor(since),
+      seconds: parts.leaseSeconds,
+      tasks: [...leased],
+    });
   };
 
   const recall = (classes: ReadonlySet<number>, most: number, only: RecallOnly = {}): number => {
@@ -218,6 +226,7 @@ export function openLiveLink(
     send({
       is: 'welcome',
       link: LINK_VERSION,
+      at: Math.floor(clock.monotonic()),
       writ: parts.version,
       server: parts.serverName,
       epoch,

@@ -62,10 +62,14 @@ export const FromAgent = Type.Union([
 export type FromAgent = Static<typeof FromAgent>;
 export const fromAgentCheck = check(FromAgent);
 
+/** Milliseconds of a clock of the server that only goes forward: whoever hears several knows which came late. */
+const SaidAt = whole();
+
 export const FromServer = Type.Union([
   shape({
     is: Type.Literal('welcome'),
     link: whole(1),
+    at: SaidAt,
     writ: Text(32),
     server: Name,
     epoch: whole(1),
@@ -79,6 +83,8 @@ export const FromServer = Type.Union([
     order: Digest,
     identity: Ed25519Key,
     job: Id,
+    /** When it began. */
+    at: SaidAt,
     seconds: Type.Number({ minimum: 0.1, maximum: 3600 }),
     tasks: Type.Array(shape({ index: whole(), attempt: whole(1, 100), token: Token }), {
       minItems: 1,
@@ -106,7 +112,7 @@ export const FromServer = Type.Union([
   shape({ is: Type.Literal('freshness'), envelope: Envelope }),
   shape({ is: Type.Literal('drain') }),
   shape({ is: Type.Literal('close'), code: Text(64), detail: Text(1000) }),
-  shape({ is: Type.Literal('ping'), n: whole() }),
+  shape({ is: Type.Literal('ping'), n: whole(), at: SaidAt }),
 ]);
 export type FromServer = Static<typeof FromServer>;
 export const fromServerCheck = check(FromServer);
