@@ -194,7 +194,7 @@ async function offer(attempts: readonly Attempt[]): Promise<ReceiptPredicate[]> 
         order: digest,
         identity: one.identity ?? agent.identity,
         job: one.job,
-        at: Math.floor(performance.now()),
+        at: hostile.clock(),
         seconds: 30,
         tasks: [{ index: one.index ?? 0, attempt: one.attempt ?? 1, token: { epoch: 1, n: one.n } }],
       });
@@ -585,7 +585,7 @@ describe('a server that was taken over', () => {
       order: genuine.digest,
       identity: agent.identity,
       job: order().job,
-      at: Math.floor(performance.now()),
+      at: hostile.clock(),
       seconds: 30,
       tasks: [{ index: 0, attempt: 1, token: { epoch: 1, n: 1 } }],
     };

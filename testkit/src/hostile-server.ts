@@ -132,6 +132,8 @@ export interface HostileServer {
   readonly envelopes: Envelope[];
   readonly requests: { method: string; path: string; body: Buffer }[];
   readonly links: number;
+  /** What it says of the time, in milliseconds: a clock that began long ago. */
+  clock(): number;
   send(message: FromServer): void;
   sendText(text: string): void;
   /** Order, then one lease of these tasks. */
@@ -219,6 +221,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
     enrolLie: undefined,
     send: (message) => server.sendText(JSON.stringify(message)),
     sendText: (text) => void stream?.write(`${text}\n`),
+    clock: () => 1_000_000 + Math.floor(performance.now()),
     lease(order, tasks, changes = {}) {
       server.send({ is: 'order', digest: order.digest, envelope: order.envelope });
       const identity = heard.find((message) => message.is === 'hello')?.description;
@@ -227,7 +230,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
         order: order.digest,
         identity: changes.identity ?? identityOf(identity),
         job: changes.job ?? order.order.job,
-        at: changes.at ?? Math.floor(performance.now()),
+        at: changes.at ?? server.clock(),
         seconds: changes.seconds ?? place.leaseSeconds ?? 30,
         tasks: [...tasks],
       });
@@ -299,7 +302,7 @@ export async function startHostileServer(place: HostilePlace): Promise<HostileSe
       server.send({
         is: 'welcome',
         link: 1,
-        at: Math.floor(performance.now()),
+        at: server.clock(),
         writ: 'test',
         server: 'hostile',
         epoch: 1,

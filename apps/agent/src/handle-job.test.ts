@@ -140,10 +140,10 @@ describe('a job on a real agent, by a server that may lie', () => {
     leaseAll([10, 11]);
     const { person, signer } = cluster.person;
     const asked = { cluster: cluster.sets.cluster, order: order.digest, indexes: null, person };
-    server.send({ is: 'ping', n: 4711, at: Math.floor(performance.now()) });
+    server.send({ is: 'ping', n: 4711, at: server.clock() });
     await server.hear('pong', ({ n }) => n === 4711);
     server.send({ is: 'withdraw', envelope: makeWithdrawal({ ...asked, now: Date.now() }, signer).envelope });
-    server.send({ is: 'ping', n: 4712, at: Math.floor(performance.now()) });
+    server.send({ is: 'ping', n: 4712, at: server.clock() });
     await server.hear('pong', ({ n }) => n === 4712);
     writeFileSync(isOver, '');
     const ends = await Promise.all([8, 9, 10, 11].map(endOf));
@@ -174,7 +174,7 @@ describe('a job on a real agent, by a server that may lie', () => {
     const file = join(base, 'shared', 'late');
     const late = cluster.order({ argv: ['/bin/sh', '-c', `: > ${file}`] });
     const task = { index: 0, attempt: 1, token: token() };
-    server.lease(late, [task], { seconds: 5, at: Math.floor(performance.now()) - 5_000 });
+    server.lease(late, [task], { seconds: 5, at: server.clock() - 5_000 });
     const next = cluster.order({ argv: ['/bin/true'] });
     lease(next, 0, 1);
     await ended(next, 1);
