@@ -24,7 +24,7 @@ export const SUITES: readonly Suite[] = [
     concurrency: 3,
     minutes: 15,
   },
-  { name: 'e2e', globs: ['e2e/**/*.test.ts'], concurrency: 3, minutes: 25 },
+  { name: 'e2e', globs: ['e2e/**/*.test.ts'], concurrency: 2, minutes: 25 },
 ];
 
 /** The documents against the tree and the programs; run last, because they start programs. */
