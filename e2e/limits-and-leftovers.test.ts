@@ -19,7 +19,7 @@ const PATIENCE_MS = 60_000;
 /** In the command line of everything that the hostile jobs start. */
 const MARK = `hostile-job-of-${process.pid}`;
 /** Lives as long as the agent's renewals reach the server. */
-const LEASE_SECONDS = 4;
+const LEASE_SECONDS = 2;
 
 let cluster: Cluster;
 let agent: AgentMember;
