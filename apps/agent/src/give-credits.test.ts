@@ -31,21 +31,22 @@ describe('credits of four slots', () => {
     assert.deepEqual(sent, [2], 'what ended together is one gift');
   });
 
-  it('are given at once when a slot may soon have nothing to do', async () => {
+  it('are more as soon as tasks are short, and none after the end', async () => {
     const held = { tasks: 0 };
     const { credits, sent } = open(held);
     credits.restart();
     credits.used(8);
     held.tasks = 8;
+    credits.pace(50);
     held.tasks = 4;
     credits.give();
     await nextTurn();
-    assert.deepEqual(sent, [4]);
+    assert.deepEqual(sent, [20]);
     credits.stop();
     held.tasks = 0;
     credits.give();
     await nextTurn();
-    assert.deepEqual(sent, [4], 'none is given after the end');
+    assert.deepEqual(sent, [20]);
   });
 
   it('are as many as are done while others come, but never without end', async () => {

@@ -31,8 +31,8 @@ export function openCredits({ slots, held, mayGive, send }: CreditParts): Credit
   let isStopped = false;
   let isDue = false;
   const window = (): number => perSlot * slots;
-  /** Each gift costs the server a transaction: while there is enough to do, a quarter of the window waits to go together. */
-  const isWorthIt = (more: number): boolean => more >= window() / 4 || held() + given <= slots;
+  /** Each gift costs the server a transaction: a quarter of the window waits to go together, when the slots still have work. */
+  const isWorthIt = (more: number): boolean => more >= window() / 4;
 
   return {
     restart() {

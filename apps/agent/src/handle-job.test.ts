@@ -174,7 +174,10 @@ describe('a job on a real agent, by a server that may lie', () => {
     const file = join(base, 'shared', 'late');
     const late = cluster.order({ argv: ['/bin/sh', '-c', `: > ${file}`] });
     const task = { index: 0, attempt: 1, token: token() };
+    const before = server.heard.findLast(({ is }) => is === 'hello');
     server.lease(late, [task], { seconds: 5, at: server.clock() - 5_000 });
+    // Its link is over, and a new one begins.
+    await server.hear('hello', (hello) => hello !== before, 20_000);
     const next = cluster.order({ argv: ['/bin/true'] });
     lease(next, 0, 1);
     await ended(next, 1);

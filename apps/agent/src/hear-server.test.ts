@@ -25,7 +25,7 @@ it('a server that accepts no receipts gets no more of them: its leases end the l
     },
   };
   const hear = hearServer(parts as HearingParts);
-  const lease = { is: 'lease', at: 0, tasks: [] } as unknown as Parameters<typeof hear>[1];
+  const lease = { is: 'lease', at: 0, seconds: 30, tasks: [] } as unknown as Parameters<typeof hear>[1];
   const hearMany = async (): Promise<void> => {
     for (let count = 0; count < 1000; count += 1) {
       hear({} as Link, lease);
@@ -37,4 +37,27 @@ it('a server that accepts no receipts gets no more of them: its leases end the l
   pendingCount -= 500;
   hear({} as Link, lease);
   assert.equal(leases, 41);
+});
+
+it('a lease that was under way counts from when it was given, and one that is over by then ends the link', () => {
+  let now = 1_000;
+  const begun: number[] = [];
+  const parts: Partial<HearingParts> = {
+    leases: openLeaseBook(),
+    monotonic: () => now,
+    credits: openCredits({ slots: 1, held: () => 0, mayGive: () => false, send: () => undefined }),
+    receipts: { accepted: () => undefined, pendingCount: 0 },
+    onLease: async (_message, since) => void begun.push(since),
+  };
+  const hear = hearServer(parts as HearingParts);
+  const pong = { send: () => undefined } as unknown as Link;
+  const lease = (at: number) =>
+    ({ is: 'lease', at, seconds: 30, tasks: [] }) as unknown as Parameters<typeof hear>[1];
+  hear(pong, { is: 'ping', n: 0, at: 501_000 });
+  now = 9_000;
+  hear(pong, lease(504_000));
+  assert.deepEqual(begun, [4_000]);
+  now = 35_000;
+  assert.throws(() => hear(pong, lease(505_000)), { code: 'link.closed' });
+  assert.deepEqual(begun, [4_000]);
 });

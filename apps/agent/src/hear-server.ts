@@ -53,6 +53,13 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
         return;
       case 'lease': {
         const now = monotonic();
+        const since = now - delay.of(message.at, now);
+        // Somebody else may have these tasks; or the clock of the server stood still, and each lease to come would be too late.
+        if (since + message.seconds * 1000 <= now)
+          throw new AgentError(
+            'link.closed',
+            'A lease was under way for longer than it lasts. A new link begins, with a new look at the clock of the server.',
+          );
         // Each task ends with a receipt that is kept until it is accepted: who leases on and accepts nothing fills this disk.
         if (leases.size + receipts.pendingCount >= MOST_IN_HAND)
           throw new AgentError(
@@ -61,7 +68,7 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
           );
         credits.used(message.tasks.length);
         parts
-          .onLease(message, now - delay.of(message.at, now))
+          .onLease(message, since)
           .catch((error: unknown) => log('lease.failed_here', { job: message.job, why: reasonOf(error) }))
           .finally(credits.give);
         return;

@@ -314,8 +314,8 @@ import { spelling } from './replay/load-replay.ts';`,
     breaks: 'I4',
     edits: edit(
       'apps/agent/src/hear-server.ts',
-      `.onLease(message, now - delay.of(message.at, now))`,
-      `.onLease(message, now)`,
+      `const since = now - delay.of(message.at, now);`,
+      `const since = now;`,
     ),
   },
   {
