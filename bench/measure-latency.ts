@@ -26,7 +26,7 @@ export interface LatencyWish {
 }
 
 const SAMPLES = 200;
-/** Between two jobs, so that each meets an idle system. */
+/** Before each job, so that it meets an idle system; and before each part of the floor, which is slower there as well. */
 const REST_MS = 15;
 /** A commit of this database is about this long. */
 const COMMIT_BYTES = 8192;
@@ -39,9 +39,15 @@ export async function measureLatency(wish: LatencyWish): Promise<LatencyRound[]>
   const samples = Math.max(30, Math.round(SAMPLES * wish.part));
   const rounds: LatencyRound[] = [];
   for (let round = 0; round < wish.rounds; round += 1) {
-    const spawned = await limits.spawn({ slots: 1, jobs: samples, isCaptured: false, argv: wish.argv });
-    const commit = await limits.commit(samples, COMMIT_BYTES);
-    const trip = await measureRoundTrip(wish.folder, samples);
+    const spawned = await limits.spawn({
+      slots: 1,
+      jobs: samples,
+      isCaptured: false,
+      argv: wish.argv,
+      restMs: REST_MS,
+    });
+    const commit = await limits.commit(samples, COMMIT_BYTES, REST_MS);
+    const trip = await measureRoundTrip(wish.folder, samples, REST_MS);
     const took: number[] = [];
     for (let sample = 0; sample < samples; sample += 1) {
       const order = signJob(

@@ -1,5 +1,6 @@
-// What one durable commit costs on this disk: an append and fdatasync, as often as COUNT says.
-//   append-loop FILE COUNT BYTES
+// What one durable commit costs on this disk: an append and fdatasync after a rest, as often as COUNT says.
+//   append-loop FILE COUNT BYTES REST_MS
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,12 @@ static int by_size(const void *left, const void *right) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) {
-    fprintf(stderr, "append-loop FILE COUNT BYTES\n");
+  if (argc != 5) {
+    fprintf(stderr, "append-loop FILE COUNT BYTES REST_MS\n");
     return 2;
   }
   long count = atol(argv[2]), size = atol(argv[3]);
+  useconds_t rest = (useconds_t)atol(argv[4]) * 1000;
   if (count < 1 || size < 1) return 2;
   int file = open(argv[1], O_WRONLY | O_CREAT | O_APPEND, 0600);
   if (file < 0) {
@@ -35,6 +37,7 @@ int main(int argc, char **argv) {
   if (took == NULL || bytes == NULL) return 1;
   memset(bytes, 'w', (size_t)size);
   for (long at = 0; at < count; at += 1) {
+    usleep(rest);
     double begin = now();
     if (write(file, bytes, (size_t)size) != size || fdatasync(file) != 0) {
       perror(argv[1]);

@@ -17,14 +17,20 @@ export interface SpawnWish {
   readonly jobs: number;
   /** Whether each start's stdout and stderr go to files of their own. */
   readonly isCaptured: boolean;
+  /** Milliseconds of nothing before each start; none when left out. */
+  readonly restMs?: number;
   readonly argv: readonly [string, ...string[]];
 }
 
 /** What this machine can do at all, measured by programs that do nothing else. */
 export interface Limits {
   spawn(wish: SpawnWish): Promise<SpawnResult>;
-  /** Milliseconds for one append of so many bytes and its fdatasync, in the folder where Writ keeps its state. */
-  commit(times: number, bytes: number): Promise<{ readonly p50Ms: number; readonly p99Ms: number }>;
+  /** Milliseconds for one append of so many bytes and its fdatasync, each after a rest, in the folder where Writ keeps its state. */
+  commit(
+    times: number,
+    bytes: number,
+    restMs: number,
+  ): Promise<{ readonly p50Ms: number; readonly p99Ms: number }>;
 }
 
 /** @throws Error naming what to install when this machine has no C compiler. */
@@ -48,10 +54,15 @@ export function compileLimits(folder: string): Limits {
     );
   }
   return {
-    async spawn({ slots, jobs, isCaptured, argv }) {
+    async spawn({ slots, jobs, isCaptured, argv, restMs = 0 }) {
       const captured = isCaptured ? mkdtempSync(join(folder, 'captured-')) : undefined;
       try {
-        const said = await runProgram([spawnLoop, String(slots), String(jobs), captured ?? '-', ...argv]);
+        const said = await runProgram([
+          spawnLoop,
+          ...[slots, jobs, restMs].map(String),
+          captured ?? '-',
+          ...argv,
+        ]);
         const result = JSON.parse(said) as Record<'wallMs' | 'cpuMs' | 'failed' | 'p50Ms' | 'p99Ms', number>;
         if (result.failed > 0) throw new Error(`${result.failed} of ${jobs} starts of ${argv[0]} failed`);
         return {
@@ -64,12 +75,12 @@ export function compileLimits(folder: string): Limits {
         if (captured) rmSync(captured, { recursive: true });
       }
     },
-    async commit(times, bytes) {
+    async commit(times, bytes, restMs) {
       const place = join(folder, 'appended');
       mkdirSync(place, { recursive: true });
       const file = join(place, 'file');
       try {
-        return JSON.parse(await runProgram([appendLoop, file, String(times), String(bytes)])) as {
+        return JSON.parse(await runProgram([appendLoop, file, ...[times, bytes, restMs].map(String)])) as {
           p50Ms: number;
           p99Ms: number;
         };

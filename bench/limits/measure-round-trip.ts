@@ -3,15 +3,17 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { percentile } from '../statistics.ts';
 import { runProgram } from '../run-program.ts';
 
-/** Milliseconds for 200 bytes there and back over a kept mutual TLS 1.3 connection between two processes. */
+/** Milliseconds for 200 bytes there and back, each after a rest, over a kept mutual TLS 1.3 connection between two processes. */
 export async function measureRoundTrip(
   folder: string,
   times: number,
+  restMs: number,
 ): Promise<{ readonly p50Ms: number; readonly p99Ms: number }> {
   const certificate = join(folder, 'echo.pem');
   const key = join(folder, 'echo.key');
@@ -39,6 +41,7 @@ export async function measureRoundTrip(
     const message = Buffer.alloc(200, 'w');
     const took: number[] = [];
     for (let time = 0; time < times + 50; time += 1) {
+      await sleep(restMs);
       const start = performance.now();
       let missing = message.length;
       socket.write(message);

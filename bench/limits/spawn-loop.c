@@ -1,6 +1,6 @@
 // The physical limit: posix_spawn and wait, with nothing else.
-//   spawn-loop SLOTS COUNT FOLDER|- PROGRAM [ARGUMENT …]
-// Starts PROGRAM COUNT times, SLOTS at a time. With a FOLDER each start's stdout and stderr go to files of their own.
+//   spawn-loop SLOTS COUNT REST_MS FOLDER|- PROGRAM [ARGUMENT …]
+// Starts PROGRAM COUNT times, SLOTS at a time, and rests before each start. With a FOLDER each start's stdout and stderr go to files of their own.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -63,12 +63,13 @@ static pid_t start(char **argv, const char *folder, long number) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 5) {
-    fprintf(stderr, "spawn-loop SLOTS COUNT FOLDER|- PROGRAM [ARGUMENT …]\n");
+  if (argc < 6) {
+    fprintf(stderr, "spawn-loop SLOTS COUNT REST_MS FOLDER|- PROGRAM [ARGUMENT …]\n");
     return 2;
   }
   long slots = atol(argv[1]), count = atol(argv[2]);
-  const char *folder = strcmp(argv[3], "-") == 0 ? NULL : argv[3];
+  useconds_t rest = (useconds_t)atol(argv[3]) * 1000;
+  const char *folder = strcmp(argv[4], "-") == 0 ? NULL : argv[4];
   if (slots < 1 || count < 1) return 2;
   struct slot *running = calloc((size_t)slots, sizeof *running);
   double *took = calloc((size_t)count, sizeof *took);
@@ -76,8 +77,9 @@ int main(int argc, char **argv) {
   long started = 0, ended = 0, failed = 0;
   double begin = now();
   for (long at = 0; at < slots && started < count; at += 1) {
+    usleep(rest);
     running[at].started = now();
-    running[at].pid = start(argv + 4, folder, started++);
+    running[at].pid = start(argv + 5, folder, started++);
   }
   while (ended < count) {
     int status;
@@ -89,8 +91,9 @@ int main(int argc, char **argv) {
       took[ended++] = now() - running[at].started;
       running[at].pid = 0;
       if (started == count) break;
+      usleep(rest);
       running[at].started = now();
-      running[at].pid = start(argv + 4, folder, started++);
+      running[at].pid = start(argv + 5, folder, started++);
       break;
     }
   }
