@@ -150,8 +150,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
   });
 
   // The way to the server.
-  const roots = (): Uint8Array[] =>
-    signers.sets.newest.set.authorities.map((der) => Buffer.from(der, 'base64'));
+  const roots = (): Uint8Array[] => signers.sets.current.authorities.map((der) => Buffer.from(der, 'base64'));
   const expectServer = (): PeerExpectation => ({
     cluster,
     roles: ['server'],

@@ -1,6 +1,6 @@
 import { BOUNDS, orderCheck, PAYLOAD_TYPES } from '@writ/contract';
 import type { Envelope, SetRef, SetsReply } from '@writ/contract';
-import { namesNewerSet, readUnverified } from '@writ/trust';
+import { readUnverified } from '@writ/trust';
 import type { OpenedOrder } from '@writ/trust';
 import { reasonOf } from './log.ts';
 import type { Log } from './log.ts';
@@ -33,9 +33,14 @@ export interface FollowingParts {
 export function followSigners(parts: FollowingParts): SignerFollowing {
   const { signers, witness, log } = parts;
 
-  const fetchNewer = async (): Promise<void> => {
-    const answer = await parts.fetchSets(signers.ref.version);
-    await signers.follow(answer.sets);
+  const fetchNewer = async (named: SetRef): Promise<void> => {
+    const { version } = signers.ref;
+    let answer = await parts.fetchSets(named.version > version ? version : 0);
+    // One that follows another branch than this: all of it is needed to judge which.
+    if ((await signers.follow(answer.sets)) === 'gap') {
+      answer = await parts.fetchSets(0);
+      await signers.follow(answer.sets);
+    }
     // Nothing that fails may come before.
     parts.onFollowed();
     if (answer.freshness) await signers.takeFreshness(answer.freshness);
@@ -46,7 +51,7 @@ export function followSigners(parts: FollowingParts): SignerFollowing {
 
   return {
     async heardOf(set) {
-      if (namesNewerSet(set, signers.sets)) await fetchNewer();
+      if (!signers.isKnown(set)) await fetchNewer(set);
     },
     async heardFreshness(envelope) {
       await signers.takeFreshness(envelope);
@@ -54,9 +59,9 @@ export function followSigners(parts: FollowingParts): SignerFollowing {
     },
     async catchUp(envelope) {
       const named = envelope && setNamedBy(envelope);
-      if (!named || !namesNewerSet(named, signers.sets)) return;
+      if (!named || signers.isKnown(named)) return;
       // Without them the order is refused by its own check.
-      await fetchNewer().catch((error: unknown) => log('signers.not_fetched', { why: reasonOf(error) }));
+      await fetchNewer(named).catch((error: unknown) => log('signers.not_fetched', { why: reasonOf(error) }));
     },
     heardOrder(opened) {
       signers.takeWord(opened);

@@ -1,4 +1,4 @@
-import { findKey } from '@writ/trust';
+import { findKeyEver } from '@writ/trust';
 import type { HeldSets } from '@writ/trust';
 import type { TaskHolding } from './hold-tasks.ts';
 import type { LeasedJob } from './leased-job.ts';
@@ -26,7 +26,7 @@ export function revokeWorkWith(parts: {
     withdrawals.holds(verified.digest, task.index, verified.order.person);
 
   const isCompromised = ({ verified }: LeasedJob): boolean => {
-    const ended = findKey(sets().newest.set, verified.order.key)?.entry.ended;
+    const ended = findKeyEver(sets(), verified.order.key)?.entry.ended;
     return ended?.is === 'compromised' && ended.running === 'stop';
   };
 

@@ -1,14 +1,15 @@
 import { decodeBase64, type Envelope, type SetRef } from '@writ/contract';
-import type { By, ClusterRecord, Store } from '@writ/store';
+import type { By, ClusterRecord, NewSet, SetRecord, Store } from '@writ/store';
 import {
-  followSet,
+  gatherSets,
+  type HeldSet,
   type HeldSets,
   isChangersWord,
   judgeFreshness,
+  meetSet,
   setRef,
   startSets,
   TrustError,
-  walkSets,
 } from '@writ/trust';
 import { ServerError } from './server-error.ts';
 
@@ -27,7 +28,8 @@ export interface Cluster {
   /** A signed act of a person counts as a sign of life if that person may change the set. */
   witness(person: string, key: string, time: number, now: number): void;
   claim(envelope: Envelope, serverName: string, by: By): Promise<'claimed' | 'same'>;
-  change(envelope: Envelope, by: By): Promise<void>;
+  /** Takes sets of which the last one is the newest then. @throws ServerError `set.refused`, `conflict.set` */
+  change(envelopes: readonly Envelope[], by: By): Promise<void>;
   leaveFreshness(envelope: Envelope, by: By): Promise<void>;
   onSet(listener: () => void): () => void;
   onFreshness(listener: (envelope: Envelope) => void): () => void;
@@ -37,7 +39,7 @@ export async function openCluster(store: Store): Promise<Cluster> {
   let record = await store.trust.readCluster();
   let held =
     record &&
-    walkSets(
+    gatherSets(
       (await readAllSets(store)).map((set) => set.envelope),
       record.cluster,
     );
@@ -68,7 +70,7 @@ export async function openCluster(store: Store): Promise<Cluster> {
     record: () => record,
     sets,
     newest: () => setRef(sets().newest),
-    roots: () => sets().newest.set.authorities.map((root) => decodeBase64(root) ?? new Uint8Array()),
+    roots: () => sets().current.authorities.map((root) => decodeBase64(root) ?? new Uint8Array()),
     freshness: () => freshness,
     newestWord: () => word,
     witness(person, key, time, now) {
@@ -95,25 +97,38 @@ export async function openCluster(store: Store): Promise<Cluster> {
       return answer.is;
     },
 
-    async change(envelope, by) {
+    async change(envelopes, by) {
       const before = sets();
-      const known = before.chain.some((set) => JSON.stringify(set.envelope) === JSON.stringify(envelope));
-      if (known) return;
-      const next = judge('set.refused', () => followSet(before, envelope));
-      const { set, digest } = next.newest;
-      const answer = await store.trust.addSet({
-        after: before.newest.set.version,
+      const after = judge('set.refused', () =>
+        envelopes.reduce((all, one) => meetSet(all, one).sets, before),
+      );
+      if (after === before) return;
+      const isKnown = new Set([...before.chain, ...before.beside].map(({ digest }) => digest));
+      const fresh = [...after.beside, ...after.chain].filter(({ digest }) => !isKnown.has(digest));
+      const last = after.newest;
+      // What only stands beside the line is nobody's newest: whoever signed it has not seen the newest.
+      if (last.digest === before.newest.digest)
+        throw new ServerError(
+          'conflict.set',
+          `Another version ${fresh.at(-1)?.set.version ?? 0} of the signer set came first. Fetch it and sign again.`,
+        );
+      const toNew = ({ set, digest, envelope }: HeldSet): NewSet => ({
         version: set.version,
         digest,
         envelope,
+      });
+      const answer = await store.trust.addSets({
+        after: before.newest.digest,
+        newest: toNew(last),
+        before: fresh.filter((held) => held !== last).map(toNew),
         by,
       });
       if (answer === 'conflict')
         throw new ServerError(
           'conflict.set',
-          `Another version ${set.version} of the signer set came first. Fetch it and sign again.`,
+          `Another version ${last.set.version} of the signer set came first. Fetch it and sign again.`,
         );
-      if (sets().newest.set.version < set.version) held = next;
+      if (sets() === before) held = after;
       for (const listener of setListeners) listener();
     },
 
@@ -147,13 +162,13 @@ function listen<L>(listeners: Set<L>, listener: L): () => void {
   return () => listeners.delete(listener);
 }
 
-async function readAllSets(store: Store): Promise<{ envelope: Envelope }[]> {
-  const all: { envelope: Envelope }[] = [];
+async function readAllSets(store: Store): Promise<SetRecord[]> {
+  const all: SetRecord[] = [];
   for (let after = 0; ;) {
     const some = await store.trust.listSets(after);
     all.push(...some);
     const last = some.at(-1);
     if (!last) return all;
-    after = last.version;
+    after = last.place;
   }
 }

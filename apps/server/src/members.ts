@@ -47,7 +47,11 @@ export async function openMembers(store: Store, cluster: Cluster): Promise<Membe
     const sets = cluster.sets();
     if (sets !== seen) {
       seen = sets;
-      removed = new Set(sets.chain.flatMap((held) => held.set.agentsRemoved.map((agent) => agent.identity)));
+      removed = new Set(
+        [sets.current, ...sets.chain.map((held) => held.set)].flatMap(({ agentsRemoved }) =>
+          agentsRemoved.map((agent) => agent.identity),
+        ),
+      );
     }
     return removed;
   };

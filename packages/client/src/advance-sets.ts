@@ -1,29 +1,17 @@
 import { type Envelope, type TrustView } from '@writ/contract';
-import {
-  type Admitted,
-  envelopeDigest,
-  followSet,
-  type HeldSets,
-  findRemoval,
-  judgeAdmission,
-  TrustError,
-} from '@writ/trust';
+import { type Admitted, type HeldSets, findRemoval, judgeAdmission, meetSet, TrustError } from '@writ/trust';
 import { ClientError } from './client-error.ts';
 
 /**
- * Walks from the pinned chain to the newest version shown, each step judged. What is shown may be shorter than what is
- * held (a server that withholds), but never another chain.
+ * Walks from the pinned sets to the newest version shown, each step judged. What is shown may be shorter than what is
+ * held (a server that withholds). Where it is another line, rightly signed, both are held from then on: `rivals` of the
+ * answer names the other one, and nothing counts that either has removed.
  *
  * @throws ClientError `set.unverified`
  */
 export function advanceSets(held: HeldSets, shown: readonly Envelope[]): HeldSets {
   try {
-    for (const [at, envelope] of shown.slice(0, held.chain.length).entries()) {
-      if (envelopeDigest(envelope) !== held.chain[at]?.digest) {
-        throw new TrustError('set.fork', `version ${at + 1} is another than the one pinned here`);
-      }
-    }
-    return shown.slice(held.chain.length).reduce(followSet, held);
+    return shown.reduce((sets, envelope) => meetSet(sets, envelope).sets, held);
   } catch (error) {
     if (!(error instanceof TrustError)) throw error;
     throw new ClientError(

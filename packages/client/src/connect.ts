@@ -62,7 +62,7 @@ export interface Client {
   /** Gives a new server its first signer set: from then on it has a cluster, and listens. */
   setUp(set: Envelope): Promise<ClusterView>;
   /** Gives the server the next version of the signer set, signed by those who may change it. */
-  changeSet(set: Envelope): Promise<ClusterView>;
+  changeSet(sets: readonly Envelope[]): Promise<ClusterView>;
   /** Signer sets and admissions: all that is needed to verify, and each verifies by itself. */
   readTrust(): Promise<TrustView>;
   /** Leaves a signed word that the signer set is still the newest, for agents. */
@@ -222,7 +222,7 @@ export function connect(server: Server): Client {
     server,
     readCluster: () => ask('readCluster', shapes.cluster),
     setUp: (set) => ask('setUp', shapes.cluster, { json: { set } }),
-    changeSet: (set) => ask('changeSet', shapes.cluster, { json: { set } }),
+    changeSet: (sets) => ask('changeSet', shapes.cluster, { json: { sets } }),
     readTrust: () => ask('readTrust', shapes.trust),
     async leaveFreshness(freshness) {
       await release(await send('leaveFreshness', { json: { freshness } }));

@@ -120,7 +120,7 @@ export class Submitter {
 
   async #verify(job: string, kept: Envelope | undefined): Promise<VerifiedJob> {
     const verified = await readVerifiedJob(this.client, { job, sets: this.#sets, kept });
-    if (verified.sets.chain.length > this.#sets.chain.length) {
+    if (verified.sets !== this.#sets) {
       this.#sets = verified.sets;
       await this.#parts.keepSets?.(verified.sets);
     }

@@ -5,7 +5,9 @@ import {
   checkReceiptFits,
   checkSound,
   type HeldSets,
+  anySetAt,
   heldSetAt,
+  findRemoval,
   type OpenedOrder,
   openOrder,
   openReceipt,
@@ -108,11 +110,11 @@ export class ResultVerifier {
     const { admitted } = admission;
     const receipt = openReceipt(view.envelope, this.sets.cluster, admitted);
     const { predicate } = receipt;
-    heldSetAt(this.sets, predicate.set);
+    anySetAt(this.sets, predicate.set);
     checkReceiptFits(receipt, this.order);
     if (predicate.index !== index)
       throw new TrustError('receipt.order_mismatch', `it is about task ${predicate.index}`);
-    const removed = this.sets.newest.set.agentsRemoved.find(({ identity }) => identity === admitted.identity);
+    const removed = findRemoval(this.sets, admitted.identity);
     if (removed && (removed.is === 'compromised' || predicate.ended > removed.since)) {
       throw new TrustError(
         'receipt.agent_removed',

@@ -4,6 +4,7 @@ import { firstTables } from './migrations/0001-first-tables.ts';
 import { inputsAndWithdrawals } from './migrations/0002-inputs-and-withdrawals.ts';
 import { queues } from './migrations/0003-queues.ts';
 import { retention } from './migrations/0004-retention.ts';
+import { branchesOfSets } from './migrations/0005-branches-of-sets.ts';
 import type { SqlWords } from './sql-words.ts';
 import { StoreError } from './store-error.ts';
 
@@ -12,6 +13,7 @@ export const migrationsOf = (words: SqlWords): Record<string, Migration> => ({
   '0002-inputs-and-withdrawals': inputsAndWithdrawals(words) as Migration,
   '0003-queues': queues(words) as Migration,
   '0004-retention': retention(words) as Migration,
+  '0005-branches-of-sets': branchesOfSets(words) as Migration,
 });
 
 /** Forward only. @throws StoreError `store.newer_than_program` */

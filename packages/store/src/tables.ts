@@ -4,7 +4,7 @@ import type { TaskState } from '@writ/contract';
 export interface Tables {
   counter: { name: 'job' | 'change' | 'class'; value: number };
   cluster: { id: 1; cluster: string; server_name: string; epoch: number; claimed: number };
-  signer_set: { version: number; digest: string; envelope: string; added: number };
+  signer_set: { place: number; version: number; digest: string; envelope: string; added: number };
   freshness: { id: 1; set_version: number; set_digest: string; time: number; envelope: string };
   invite: InviteTable;
   admission: AdmissionTable;

@@ -15,6 +15,20 @@ export * from './order/open-order.ts';
 export * from './order/withdrawal.ts';
 export * from './receipt/receipt.ts';
 export * from './signer-set/freshness.ts';
-export * from './signer-set/held-sets.ts';
+export * from './signer-set/change-set.ts';
+export { allKeys, findKey } from './signer-set/find-key.ts';
+export { allSets, followSet, gatherSets, meetSet, startSets, walkSets } from './signer-set/follow-sets.ts';
+export type { MetSet } from './signer-set/follow-sets.ts';
+export {
+  anySetAt,
+  allKeysEver,
+  clusterIdOf,
+  findKeyEver,
+  findRemoval,
+  firstSetDigestOf,
+  heldSetAt,
+  setRef,
+} from './signer-set/held-sets.ts';
+export type { HeldSet, HeldSets } from './signer-set/held-sets.ts';
 export * from './signer-set/make-set.ts';
 export { TrustError } from './trust-error.ts';

@@ -6,7 +6,7 @@ import { openStore } from '@writ/store';
 import type { By, Store } from '@writ/store';
 import { checkLeaf, isLeafCurrent } from '@writ/trust/certificates';
 import type { PeerExpectation } from '@writ/trust/certificates';
-import { TrustError } from '@writ/trust';
+import { allSets, TrustError } from '@writ/trust';
 import { admitWith } from '../../../apps/server/src/admit.ts';
 import { giveLeafWith } from '../../../apps/server/src/certificates/give-leaf.ts';
 import type { Certificates } from '../../../apps/server/src/certificates/keep-certificates.ts';
@@ -224,7 +224,7 @@ export async function makeServerMachine(parts: ServerMachineParts, cluster: stri
         );
         return true;
       },
-      changeSet: async (set) => await cluster.change(set, by()),
+      changeSet: async (set) => await cluster.change([set], by()),
       leaveFreshness: async (mark) => await cluster.leaveFreshness(mark, by()),
       async ban(identity, name) {
         await store.trust.setAgentState(identity, 'banned', 'simulated', by());
@@ -335,11 +335,8 @@ export async function makeServerMachine(parts: ServerMachineParts, cluster: stri
             return { status: 401, body: {} };
           }
           if (method === 'GET' && route.startsWith(`${LINK_ROUTES.sets}?after=`)) {
-            const sets = await store.trust.listSets(Number(route.split('=')[1]));
-            return {
-              status: 200,
-              body: { sets: sets.map((set) => set.envelope), freshness: cluster.freshness() },
-            };
+            const sets = allSets(cluster.sets(), Number(route.split('=')[1]));
+            return { status: 200, body: { sets, freshness: cluster.freshness() } };
           }
           if (method === 'POST' && route === LINK_ROUTES.certificate) {
             try {

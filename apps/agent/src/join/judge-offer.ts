@@ -65,4 +65,4 @@ export function judgeOffered(envelope: Envelope, key: Signer, sets: HeldSets, no
 }
 
 export const rootsOf = (sets: HeldSets): Uint8Array[] =>
-  sets.newest.set.authorities.map((der) => Buffer.from(der, 'base64'));
+  sets.current.authorities.map((der) => Buffer.from(der, 'base64'));

@@ -1,7 +1,15 @@
 import { join } from 'node:path';
 import { envelopeCheck } from '@writ/contract';
 import type { Envelope, SetRef } from '@writ/contract';
-import { followSet, isChangersWord, judgeFreshness, setRef, TrustError, walkSets } from '@writ/trust';
+import {
+  allSets,
+  gatherSets,
+  isChangersWord,
+  judgeFreshness,
+  meetSet,
+  setRef,
+  TrustError,
+} from '@writ/trust';
 import type { HeldSets, OpenedOrder } from '@writ/trust';
 import { AgentError } from '../agent-error.ts';
 import { reasonOf } from '../log.ts';
@@ -15,8 +23,14 @@ export interface HeldSigners {
   readonly ref: SetRef;
   /** The newest time in a changer's signature that was not ahead of this machine's clock when it was seen. */
   readonly newestWord: number;
-  /** Takes later versions from anywhere, durably. What does not follow is refused and logged. */
-  follow(envelopes: readonly Envelope[]): Promise<void>;
+  /**
+   * Takes versions from anywhere, durably. What does not follow is refused and logged; what is rightly signed and does
+   * not go together with what is held is kept as proof, and nothing that it removes counts any more.
+   *
+   * @returns `gap` when one of them follows something that is not held here: show all of them.
+   */
+  follow(envelopes: readonly Envelope[]): Promise<'done' | 'gap'>;
+  isKnown(set: SetRef): boolean;
   takeFreshness(envelope: Envelope): Promise<void>;
   /** An order of somebody who may change the set is a sign of life of theirs. */
   takeWord(opened: OpenedOrder): void;
@@ -24,11 +38,10 @@ export interface HeldSigners {
 
 const SETS = 'sets.json';
 const WORD = 'word.json';
-const FORK = 'fork.json';
 const WORD_STEP = 60_000;
 
 export async function storeSigners(folder: string, sets: HeldSets, newestWord: number): Promise<void> {
-  await writePrivateFile(join(folder, SETS), JSON.stringify(sets.chain.map((held) => held.envelope)));
+  await writePrivateFile(join(folder, SETS), JSON.stringify(allSets(sets)));
   await writePrivateFile(join(folder, WORD), JSON.stringify({ newestWord }));
 }
 
@@ -41,7 +54,7 @@ export async function openSigners(
   let sets = await readSets(folder, cluster);
   let newestWord = await readWord(folder);
   let wordWritten = newestWord;
-  let following: Promise<void> = Promise.resolve();
+  let following: Promise<unknown> = Promise.resolve();
 
   const hear = (time: number): void => {
     if (time <= newestWord || time > now()) return;
@@ -65,9 +78,11 @@ export async function openSigners(
     },
     follow(envelopes) {
       // In turn: whoever began from an older set must not put it back. Each caller hears of its own only.
-      following = following.catch(() => undefined).then(() => followNow(envelopes));
-      return following;
+      const followed = following.catch(() => undefined).then(() => followNow(envelopes));
+      following = followed;
+      return followed;
     },
+    isKnown: ({ digest }) => [...sets.chain, ...sets.beside].some((held) => held.digest === digest),
     async takeFreshness(envelope) {
       try {
         hear(judgeFreshness(envelope, sets).time);
@@ -81,23 +96,28 @@ export async function openSigners(
     },
   };
 
-  async function followNow(envelopes: readonly Envelope[]): Promise<void> {
+  async function followNow(envelopes: readonly Envelope[]): Promise<'done' | 'gap'> {
     let held = sets;
+    let is: 'done' | 'gap' = 'done';
     for (const envelope of envelopes) {
       try {
-        held = followSet(held, envelope);
+        const met = meetSet(held, envelope);
+        held = met.sets;
+        if (met.is === 'rival') log('signers.fork', { why: met.why });
       } catch (error) {
-        if (!(error instanceof TrustError) || error.code === 'set.rolled_back') continue;
+        if (!(error instanceof TrustError)) throw error;
+        if (error.code === 'set.previous_unknown') is = 'gap';
         log('signers.refused', { code: error.code, why: error.message });
-        if (error.code === 'set.fork') await writePrivateFile(join(folder, FORK), JSON.stringify(envelope));
         break;
       }
     }
-    if (held.newest.set.version <= sets.newest.set.version) return;
+    if (held === sets) return is;
     await storeSigners(folder, held, newestWord);
+    const isNewer = held.newest !== sets.newest;
     sets = held;
     hear(held.newest.set.time);
-    log('signers.followed', { version: held.newest.set.version });
+    if (isNewer) log('signers.followed', { version: held.newest.set.version });
+    return is;
   }
 }
 
@@ -110,7 +130,7 @@ async function readSets(folder: string, cluster: string): Promise<HeldSets> {
     );
   const list: unknown = JSON.parse(text);
   const envelopes = Array.isArray(list) ? list.filter((one): one is Envelope => envelopeCheck.is(one)) : [];
-  return walkSets(envelopes, cluster);
+  return gatherSets(envelopes, cluster);
 }
 
 async function readWord(folder: string): Promise<number> {

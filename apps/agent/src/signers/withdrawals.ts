@@ -84,7 +84,7 @@ export async function openWithdrawals(place: {
   };
 
   function mayWithdraw(person: string): boolean {
-    return place.sets().newest.set.persons.some(({ id, grants }) => id === person && grants.withdraw);
+    return place.sets().current.persons.some(({ id, grants }) => id === person && grants.withdraw);
   }
 
   async function readKept(): Promise<void> {

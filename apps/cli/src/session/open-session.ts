@@ -54,7 +54,7 @@ export class Session implements AsyncDisposable {
   }
 
   async keep(sets: HeldSets): Promise<HeldSets> {
-    if (sets.chain.length > this.sets.chain.length) await this.people.writeSets(sets);
+    if (sets !== this.sets) await this.people.writeSets(sets);
     this.#pinned.sets = sets;
     return sets;
   }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { advanceSets, ClientError } from '@writ/client';
 import { type Context, PeopleFolder, readPrivateFile } from '@writ/client/node';
 import { check, ClusterId, Envelope, Type } from '@writ/contract';
-import { findKey, type HeldSets, walkSets } from '@writ/trust';
+import { allSets, findKey, type HeldSets, walkSets } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -29,13 +29,7 @@ export async function contextAdd(call: Call): Promise<number> {
   if (contexts.some((context) => context.name === name))
     throw new ClientError('context.taken', `There is a context ${name} already.`);
   const held = await people.readSets(shown.cluster);
-  const sets =
-    held === undefined
-      ? shown
-      : advanceSets(
-          held,
-          shown.chain.map(({ envelope }) => envelope),
-        );
+  const sets = held === undefined ? shown : advanceSets(held, allSets(shown));
   const token = await readToken(call);
   await people.writeSets(sets);
   if (token !== undefined) await people.writeToken(name, token);
@@ -138,7 +132,7 @@ async function findOwnKey(
   for (const person of new Set(contexts.map((context) => context.person))) {
     if (person === null) continue;
     const { signer } = await people.readKey(person);
-    if (findKey(sets.newest.set, signer.key)?.person.id === person) return person;
+    if (findKey(sets.current, signer.key)?.person.id === person) return person;
   }
   return null;
 }

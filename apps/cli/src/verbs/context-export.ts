@@ -1,3 +1,4 @@
+import { allSets } from '@writ/trust';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { textOption } from '../read/read-options.ts';
@@ -7,7 +8,7 @@ import { openSession } from '../session/open-session.ts';
 export async function contextExport({ options, output, surroundings }: Call): Promise<number> {
   await using session = await openSession(surroundings, { context: textOption(options, 'context') });
   const { sets } = session;
-  const value = { cluster: sets.cluster, sets: sets.chain.map(({ envelope }) => envelope) };
+  const value = { cluster: sets.cluster, sets: allSets(sets) };
   const text = JSON.stringify(value);
   output.answer({ value, ids: [sets.cluster], head: [], rows: [[text]], text });
   output.note(

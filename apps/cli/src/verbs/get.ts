@@ -3,7 +3,7 @@ import path from 'node:path';
 import { readResults, type VerifiedResult } from '@writ/client';
 import { writeOutputs } from '@writ/client/node';
 import type { Bundle, Envelope } from '@writ/contract';
-import { makeReceived, setRef } from '@writ/trust';
+import { allSets, makeReceived, setRef } from '@writ/trust';
 import { makeFolder } from '@writ/trust/node';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
@@ -96,7 +96,7 @@ async function makeBundle(
     cluster: sets.cluster,
     order,
     definition: null,
-    sets: sets.chain.map(({ envelope }) => envelope),
+    sets: allSets(sets),
     admissions: [...admissions.values()],
     receipts: results.map(({ envelope, digest }) => ({
       receipt: envelope,

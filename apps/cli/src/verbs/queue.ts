@@ -94,7 +94,7 @@ function readName([name = '']: readonly string[]): string {
 
 /** By the name that the signer set, as pinned here, gives them. */
 function personOf({ sets }: Session, name: string): string {
-  const { persons } = sets.newest.set;
+  const { persons } = sets.current;
   const person = persons.find((one) => one.name === name || one.id === name);
   if (person) return person.id;
   throw new CliError(

@@ -10,6 +10,7 @@ import {
 } from '@writ/contract';
 import type { Store } from '@writ/store';
 import {
+  allSets,
   checkInviteTime,
   judgeAdmission,
   judgeCertificateRequest,
@@ -125,13 +126,13 @@ export function openEnrolment(parts: EnrolParts): Enrolment {
     if (invite.admission === null) checkInviteTime(judged.invite, clock.now());
     const { name } = judged.invite;
     const before = name === null ? null : await store.trust.findAdmissionOf(name);
-    const sets = cluster.sets().chain;
-    if (!sets.some((set) => set.digest === ask.set))
+    const sets = cluster.sets();
+    if (!sets.chain.some((set) => set.digest === ask.set))
       throw new TrustError('invite.set_unknown', 'The signer set that this invite pins is not known here.');
     socket.write(
       lineOf({
         is: 'offer',
-        sets: sets.map((set) => set.envelope),
+        sets: allSets(sets),
         freshness: cluster.freshness(),
         invite: invite.envelope,
         supersedes: before?.digest ?? null,

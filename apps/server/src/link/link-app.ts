@@ -11,9 +11,10 @@ import {
   shape,
   Type,
   type Envelope as SignedEnvelope,
+  type SetsReply,
 } from '@writ/contract';
 import { isLeafCurrent, type PeerIdentity } from '@writ/trust/certificates';
-import { TrustError } from '@writ/trust';
+import { allSets, TrustError } from '@writ/trust';
 import fastify from 'fastify';
 import type { Released, Store } from '@writ/store';
 import type { Clock } from '../clock.ts';
@@ -29,6 +30,9 @@ import { asServerError, schemaController } from '../fastify-schemas.ts';
 import { ServerError } from '../server-error.ts';
 import { openLiveLink, type LinkParts, type LiveLink } from './live-link.ts';
 import { readLines, sendLines } from './line-stream.ts';
+
+/** As many as a reply may have; whoever is further behind asks again. */
+const MOST_SETS = 1000;
 
 export interface LinkAppParts extends Omit<LinkParts, 'onHello' | 'onReleased'> {
   readonly store: Store;
@@ -273,10 +277,12 @@ export async function openLinkApp(parts: LinkAppParts): Promise<LinkApp> {
   app.get(
     LINK_ROUTES.sets,
     { config, schema: { querystring: shape({ after: Type.String({ pattern: '^\\d{1,15}$' }) }) } },
-    async (request) => {
+    (request): SetsReply => {
       const { after } = request.query as { after: string };
-      const sets = await store.trust.listSets(Number(after));
-      return { sets: sets.map((set) => set.envelope), freshness: cluster.freshness() };
+      return {
+        sets: allSets(cluster.sets(), Number(after)).slice(0, MOST_SETS),
+        freshness: cluster.freshness(),
+      };
     },
   );
 

@@ -1,5 +1,6 @@
 import {
   API_ROUTES,
+  ChangeSet,
   type ClusterView,
   encodeBase64,
   type Envelope,
@@ -8,6 +9,7 @@ import {
   shape,
   type TrustView,
 } from '@writ/contract';
+import { allSets } from '@writ/trust';
 import type { FastifyInstance } from 'fastify';
 import { ServerError, StartError } from '../server-error.ts';
 import { byOf, type PeopleParts } from './people-parts.ts';
@@ -60,9 +62,9 @@ export function addClusterRoutes(app: FastifyInstance, parts: PeopleParts): void
 
   app.post(
     API_ROUTES.changeSet[1],
-    { config: { policy: 'administrator', group: 'admin' }, schema: { body: SetUp } },
+    { config: { policy: 'member', group: 'client' }, schema: { body: ChangeSet } },
     async (request) => {
-      await cluster.change((request.body as { set: Envelope }).set, byOf(request.caller, clock));
+      await cluster.change((request.body as ChangeSet).sets, byOf(request.caller, clock));
       return view();
     },
   );
@@ -95,7 +97,7 @@ export function addClusterRoutes(app: FastifyInstance, parts: PeopleParts): void
         if (after === null) break;
       }
       const view: TrustView = {
-        sets: cluster.sets().chain.map((set) => set.envelope),
+        sets: allSets(cluster.sets()),
         freshness: cluster.freshness(),
         admissions,
       };

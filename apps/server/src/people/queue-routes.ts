@@ -67,7 +67,7 @@ export function addQueueRoutes(app: FastifyInstance, parts: PeopleParts): void {
   );
 
   function refuseStrangers({ people }: QueueRecord): void {
-    const known = new Set(cluster.sets().newest.set.persons.map(({ id }) => id));
+    const known = new Set(cluster.sets().current.persons.map(({ id }) => id));
     const stranger = people?.find((id) => !known.has(id));
     if (stranger !== undefined)
       throw new ServerError('request.malformed', `${stranger} is no person of the signer set.`, [
@@ -79,7 +79,7 @@ export function addQueueRoutes(app: FastifyInstance, parts: PeopleParts): void {
     queue: QueueRecord,
     admitted: readonly { readonly name: string; readonly queues: readonly string[] }[],
   ): Promise<QueueView> {
-    const persons = new Map(cluster.sets().newest.set.persons.map(({ id, name }) => [id, name]));
+    const persons = new Map(cluster.sets().current.persons.map(({ id, name }) => [id, name]));
     const counts = await store.queues.countTasks(queue.name, dispatch.classesOf(queue.name));
     return {
       ...queue,

@@ -36,7 +36,7 @@ export function fetchOverTls(heldSets: () => HeldSets, now: () => number): Opene
       roles: ['server'],
       now: now(),
       issuing: [],
-      roots: sets.newest.set.authorities.map((der) => Buffer.from(der, 'base64')),
+      roots: sets.current.authorities.map((der) => Buffer.from(der, 'base64')),
       mayActNow: () => true,
     };
   };

@@ -10,7 +10,7 @@ import {
   type Static,
   Type,
 } from '@writ/contract';
-import { type HeldSets, signerFromSeed, walkSets } from '@writ/trust';
+import { type HeldSets, signerFromSeed, allSets, gatherSets } from '@writ/trust';
 import { ClientError } from '../client-error.ts';
 import { openKey, type PersonKey } from '../open-key.ts';
 import { readPrivateFile } from './private-file.ts';
@@ -120,7 +120,7 @@ export class PeopleFolder {
   async readSets(cluster: string): Promise<HeldSets | undefined> {
     const kept = await this.#read(`clusters/${cluster}/sets.json`, setsCheck);
     if (kept === undefined) return undefined;
-    return walkSets(kept.sets, cluster);
+    return gatherSets(kept.sets, cluster);
   }
 
   /** The pins of a context, without which nothing is believed. @throws ClientError `file.malformed` */
@@ -148,7 +148,7 @@ export class PeopleFolder {
   async writeSets(sets: HeldSets): Promise<void> {
     await this.#write(`clusters/${sets.cluster}/sets.json`, {
       format: 1,
-      sets: sets.chain.map(({ envelope }) => envelope),
+      sets: allSets(sets),
     });
   }
 

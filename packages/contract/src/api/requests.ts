@@ -6,6 +6,9 @@ import { KeepSeconds, Priority } from './views.ts';
 
 /** Bodies of the API of people. */
 export const SetUp = shape({ set: Envelope });
+/** Signer sets, each after the one that it follows. The last one is the newest then. */
+export const ChangeSet = shape({ sets: Type.Array(Envelope, { minItems: 1, maxItems: 64 }) });
+export type ChangeSet = Static<typeof ChangeSet>;
 export const SubmitJob = shape({
   order: Envelope,
   /** As its queue has it, when left out. */

@@ -7,7 +7,7 @@ export const API_ROUTES = {
   readCluster: ['GET', '/api/v1/cluster'],
   /** SetUp → ClusterView. */
   setUp: ['POST', '/api/v1/setup'],
-  /** SetUp, with the version that follows → ClusterView. */
+  /** ChangeSet → ClusterView. Whose signatures they have decides, not who sends them. */
   changeSet: ['POST', '/api/v1/sets'],
   /** → TrustView: sets from version 1 on, newest freshness, all admissions. */
   readTrust: ['GET', '/api/v1/trust'],

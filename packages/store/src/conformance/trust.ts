@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { By } from '../by.ts';
-import type { NewInvite, NewLeaf } from '../trust/trust.ts';
+import type { NewInvite, NewLeaf, NewSet } from '../trust/trust.ts';
 import type { MakeDatabase } from './database-under-test.ts';
 import { at, digest, envelope, id, identity, newAdmission, newJob, withStore } from './samples.ts';
 
@@ -43,18 +43,33 @@ export function testTrust(make: MakeDatabase): void {
   );
 
   test(
-    'of two signer sets of one version the first counts',
+    'of two signer sets after the same one the first counts, and a branch is taken whole or not at all',
     withStore(make, async (store) => {
-      const add = (name: string, after: number, version: number) =>
-        store.trust.addSet({ after, version, digest: digest(name), envelope: envelope(name), by: at(5) });
-      assert.deepEqual(await Promise.all([add('a', 1, 2), add('b', 1, 2)]), ['added', 'conflict']);
-      assert.equal(await add('a', 1, 2), 'same');
-      assert.equal(await add('c', 1, 3), 'conflict', 'after an older version');
-      assert.equal(await add('c', 2, 2), 'conflict', 'not newer');
-      assert.equal(await add('recovered', 2, 9), 'added');
+      const set = (name: string, version: number) => ({
+        version,
+        digest: digest(name),
+        envelope: envelope(name),
+      });
+      const add = (after: string, newest: NewSet, ...before: NewSet[]) =>
+        store.trust.addSets({ after: digest(after), newest, before, by: at(5) });
+      const first = 'set 1';
+      assert.deepEqual(await Promise.all([add(first, set('a', 2)), add(first, set('b', 2))]), [
+        'added',
+        'conflict',
+      ]);
+      assert.equal(await add(first, set('a', 2)), 'same');
+      assert.equal(await add(first, set('c', 3)), 'conflict', 'after an older one');
+      assert.equal(await add(first, set('d', 3), set('b', 2)), 'conflict');
+      assert.equal(await add('a', set('d', 3), set('b', 2)), 'added');
+      assert.equal(await add('d', set('recovered', 9), set('b', 2)), 'added');
       assert.deepEqual(
-        (await store.trust.listSets(1)).map((set) => set.version),
-        [2, 9],
+        (await store.trust.listSets(1)).map(({ place, version }) => [place, version]),
+        [
+          [2, 2],
+          [3, 2],
+          [4, 3],
+          [5, 9],
+        ],
       );
       assert.equal((await store.trust.newestSet())?.digest, digest('recovered'));
     }),

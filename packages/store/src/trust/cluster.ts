@@ -25,7 +25,7 @@ export function clusterOperations(
           .execute();
         await db
           .insertInto('signer_set')
-          .values({ version: 1, digest: setDigest, envelope: JSON.stringify(set), added: by.now })
+          .values({ place: 1, version: 1, digest: setDigest, envelope: JSON.stringify(set), added: by.now })
           .execute();
         audit.add(by, 'cluster.claimed', cluster, `as ${serverName}, set ${setDigest}`);
         return { is: 'claimed', cluster: { cluster, serverName, epoch: 1, claimed: by.now } };

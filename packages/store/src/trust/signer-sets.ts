@@ -8,41 +8,54 @@ import { boundedLimit } from '../cursors.ts';
 export function setOperations(
   reader: Kysely<Tables>,
   { write }: GroupWriter,
-): Pick<TrustStore, 'addSet' | 'newestSet' | 'listSets' | 'leaveFreshness' | 'readFreshness'> {
+): Pick<TrustStore, 'addSets' | 'newestSet' | 'listSets' | 'leaveFreshness' | 'readFreshness'> {
   return {
-    addSet: ({ after, version, digest, envelope, by }) =>
+    addSets: ({ after, newest: next, before = [], by }) =>
       write(async ({ db, audit }) => {
-        const same = await db
+        const { digest, version } = next;
+        const sets = [...before, next];
+        const known = await db
           .selectFrom('signer_set')
-          .select('version')
-          .where('digest', '=', digest)
-          .executeTakeFirst();
-        if (same) return 'same';
+          .select('digest')
+          .where(
+            'digest',
+            'in',
+            sets.map((set) => set.digest),
+          )
+          .execute();
+        const isKnown = new Set(known.map((row) => row.digest));
+        if (isKnown.has(digest)) return 'same';
         const newest = await newestSet(db);
-        if (newest?.version !== after || version <= after) {
+        if (newest?.digest !== after) {
           audit.add(
             by,
             'set.added',
             digest,
-            `version ${version} after ${after}, but the newest is ${newest?.version ?? 0}`,
+            `version ${version} after ${after}, but the newest is ${newest?.digest ?? 'none'}`,
             'refused',
           );
           return 'conflict';
         }
-        await db
-          .insertInto('signer_set')
-          .values({ version, digest, envelope: JSON.stringify(envelope), added: by.now })
-          .execute();
-        audit.add(by, 'set.added', digest, `version ${version}`);
+        const rows = sets
+          .filter((set) => !isKnown.has(set.digest))
+          .map((set, at) => ({
+            place: newest.place + 1 + at,
+            version: set.version,
+            digest: set.digest,
+            envelope: JSON.stringify(set.envelope),
+            added: by.now,
+          }));
+        await db.insertInto('signer_set').values(rows).execute();
+        for (const row of rows) audit.add(by, 'set.added', row.digest, `version ${row.version}`);
         return 'added';
       }),
     newestSet: () => newestSet(reader),
-    listSets: async (afterVersion, limit = 1000) => {
+    listSets: async (afterPlace, limit = 1000) => {
       const rows = await reader
         .selectFrom('signer_set')
         .selectAll()
-        .where('version', '>', afterVersion)
-        .orderBy('version')
+        .where('place', '>', afterPlace)
+        .orderBy('place')
         .limit(boundedLimit(limit))
         .execute();
       return rows.map(setRecord);
@@ -73,7 +86,7 @@ async function newestSet(db: Kysely<Tables>): Promise<SetRecord | null> {
   const row = await db
     .selectFrom('signer_set')
     .selectAll()
-    .orderBy('version', 'desc')
+    .orderBy('place', 'desc')
     .limit(1)
     .executeTakeFirst();
   return row ? setRecord(row) : null;
@@ -91,6 +104,7 @@ async function readFreshness(db: Kysely<Tables>): Promise<FreshnessRecord | null
 }
 
 const setRecord = (row: Selectable<Tables['signer_set']>): SetRecord => ({
+  place: row.place,
   version: row.version,
   digest: row.digest,
   envelope: JSON.parse(row.envelope) as Envelope,

@@ -8,10 +8,14 @@ export interface ClusterRecord {
   readonly epoch: number;
   readonly claimed: number;
 }
-export interface SetRecord {
+export interface NewSet {
   readonly version: number;
   readonly digest: string;
   readonly envelope: Envelope;
+}
+export interface SetRecord extends NewSet {
+  /** The how many-th set that this server took. */
+  readonly place: number;
   /** When this server took it. */
   readonly added: number;
 }
@@ -108,17 +112,17 @@ export interface TrustStore {
   /** After a restore: tokens of the epoch before count for nothing. */
   beginEpoch(by: By): Promise<number>;
 
-  /** `conflict` unless `after` is the newest version (a set signed by the recovery key may skip versions). */
-  addSet(asked: {
-    readonly after: number;
-    readonly version: number;
-    readonly digest: string;
-    readonly envelope: Envelope;
+  /** `conflict` unless `after` is the digest of the newest one held; `same` when `newest` is held already. */
+  addSets(asked: {
+    readonly after: string;
+    readonly newest: NewSet;
+    /** Taken with it: of a branch that it ends. */
+    readonly before?: readonly NewSet[];
     readonly by: By;
   }): Promise<'added' | 'same' | 'conflict'>;
   newestSet(): Promise<SetRecord | null>;
-  /** Oldest first, at most `limit` (1000). */
-  listSets(afterVersion: number, limit?: number): Promise<readonly SetRecord[]>;
+  /** In the order in which they came, at most `limit` (1000). */
+  listSets(afterPlace: number, limit?: number): Promise<readonly SetRecord[]>;
   /** Only the newest time counts. */
   leaveFreshness(asked: FreshnessRecord & { readonly by: By }): Promise<'newer' | 'older'>;
   readFreshness(): Promise<FreshnessRecord | null>;

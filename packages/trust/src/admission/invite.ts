@@ -4,7 +4,8 @@ import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
 import { inviteSigner } from '../keys.ts';
 import type { FillRandom, Signer } from '../keys.ts';
-import { allKeysEver, findKey, findKeyEver, heldSetAt, setRef } from '../signer-set/held-sets.ts';
+import { findKey } from '../signer-set/find-key.ts';
+import { allKeysEver, findKeyEver, heldSetAt, setRef } from '../signer-set/held-sets.ts';
 import { keyFault } from '../signer-set/key-fault.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
@@ -92,7 +93,7 @@ export function judgeInvite(envelope: Envelope, sets: HeldSets): JudgedInvite {
       'invite.too_long',
       `an invite holds for ${DEFAULTS.inviteSeconds / 60} minutes at most`,
     );
-  if (sets.newest.set.invitesRevoked.includes(digest))
+  if (sets.current.invitesRevoked.includes(digest))
     throw new TrustError('invite.revoked', 'this invite has been revoked');
   return { invite, digest };
 }

@@ -14,7 +14,8 @@ import {
   makeReceipt,
   openReceipt,
 } from '../receipt/receipt.ts';
-import { followSet, setRef } from '../signer-set/held-sets.ts';
+import { followSet } from '../signer-set/follow-sets.ts';
+import { setRef } from '../signer-set/held-sets.ts';
 import { makeAgent, makeOrder, makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
 import { verifyBundle } from './verify-bundle.ts';

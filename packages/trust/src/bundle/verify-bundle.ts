@@ -8,14 +8,15 @@ import type { OpenedOrder } from '../order/open-order.ts';
 import { checkReceiptFits, judgeReceived, openReceipt } from '../receipt/receipt.ts';
 import type { JudgedReceipt } from '../receipt/receipt.ts';
 import { readUnverified } from '../envelope/open.ts';
+import { findKey } from '../signer-set/find-key.ts';
+import { walkSets } from '../signer-set/follow-sets.ts';
 import {
-  allKeys,
-  findKey,
+  allKeysEver,
+  anySetAt,
   findKeyEver,
   findRemoval,
   heldSetAt,
   setRef,
-  walkSets,
 } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { keyFault } from '../signer-set/key-fault.ts';
@@ -75,7 +76,7 @@ function judgeBundledOrder(
   const named = readUnverified(bundle.order, { type: PAYLOAD_TYPES.order, check: orderCheck }).set;
   const decidedBy = receipts.map((receipt) => receipt.predicate.set);
   const judge = (ref: SetRef): OpenedOrder => {
-    const order = openOrder(bundle.order, sets, heldSetAt(sets, ref).set);
+    const order = openOrder(bundle.order, sets, anySetAt(sets, ref).set);
     checkSound(order);
     heldSetAt(sets, order.order.set);
     checkGrants(order, sets);
@@ -100,7 +101,7 @@ function openBundledReceipt(
   agents: readonly Admitted[],
 ): VerifiedReceipt {
   const [agent, receipt] = openByAnyAgent(entry.receipt, sets, agents);
-  heldSetAt(sets, receipt.predicate.set);
+  anySetAt(sets, receipt.predicate.set);
   // One removed as compromised has no admission any more.
   const removed = findRemoval(sets, agent.identity);
   if (removed?.is === 'retired' && receipt.predicate.ended > removed.since)
@@ -111,11 +112,10 @@ function openBundledReceipt(
 
 /** @returns whether it is somebody else's word: not that of a key which a server can use or a thief had. */
 function judgeCountersignature(envelope: Envelope, receipt: JudgedReceipt, sets: HeldSets): boolean {
-  const candidates = sets.chain.flatMap(({ set }) => allKeys(set));
-  const received = judgeReceived(envelope, sets.cluster, new Set(candidates));
+  const received = judgeReceived(envelope, sets.cluster, new Set(allKeysEver(sets)));
   if (received.receipt !== receipt.digest)
     throw new TrustError('received.refused', 'the countersignature is over another receipt');
-  const then = findKey(heldSetAt(sets, received.set).set, received.by.key);
+  const then = findKey(anySetAt(sets, received.set).set, received.by.key);
   const now = findKeyEver(sets, received.by.key);
   if (then?.person.id !== received.by.person || !now)
     throw new TrustError('received.refused', 'the countersignature is not by the person that it names');

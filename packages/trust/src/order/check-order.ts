@@ -24,8 +24,8 @@ export const namesNewerSet = (named: SetRef, sets: HeldSets): boolean =>
 /** Check 5. @param newestWord see {@link isFresh} */
 export function checkFreshness(sets: HeldSets, newestWord: number, now: number): void {
   if (isFresh(sets, newestWord, now)) return;
-  const names = sets.newest.set.persons
-    .filter((person) => sets.newest.set.changers.includes(person.id))
+  const names = sets.current.persons
+    .filter((person) => sets.current.changers.includes(person.id))
     .map((person) => person.name);
   throw refuse(
     'set.stale',
@@ -71,7 +71,7 @@ function checkDefinition(
   }
   if (!grant.definitions.includes('*') && !grant.definitions.includes(runs.digest))
     throw refuse('grant.definition', `${who} may not run the definition ${runs.digest}`);
-  if (sets.newest.set.definitionsWithdrawn.includes(runs.digest))
+  if (sets.current.definitionsWithdrawn.includes(runs.digest))
     throw refuse('grant.definition', `the definition ${runs.digest} was withdrawn`);
 }
 

@@ -4,7 +4,8 @@ import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
 import type { Signer } from '../keys.ts';
-import { allKeys, findKey, heldSetAt } from '../signer-set/held-sets.ts';
+import { allKeys, findKey } from '../signer-set/find-key.ts';
+import { heldSetAt } from '../signer-set/held-sets.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { keyFault } from '../signer-set/key-fault.ts';
 import type { KeyFault } from '../signer-set/key-fault.ts';
@@ -36,11 +37,7 @@ const CODES: Record<string, RefusalCode> = {
  * Checks 2 and 3 of an agent's list: the envelope, then who signed it, as the newest set held has them.
  * A verifier of old results passes the set of that time as `under`.
  */
-export function openOrder(
-  envelope: Envelope,
-  sets: HeldSets,
-  under: SignerSet = sets.newest.set,
-): OpenedOrder {
+export function openOrder(envelope: Envelope, sets: HeldSets, under: SignerSet = sets.current): OpenedOrder {
   const { value: order, digest, signedBy } = openAsOrder(envelope, under);
   if (order.cluster !== sets.cluster)
     throw refuse('order.cluster_other', `the order is for cluster ${order.cluster}, this is ${sets.cluster}`);

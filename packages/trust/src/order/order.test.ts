@@ -7,7 +7,8 @@ import { seal } from '../envelope/seal.ts';
 import { judgeInvite, makeInvite } from '../admission/invite.ts';
 import { newSeed, signerFromSeed } from '../keys.ts';
 import { judgeFreshness, makeFreshness } from '../signer-set/freshness.ts';
-import { followSet, setRef } from '../signer-set/held-sets.ts';
+import { followSet } from '../signer-set/follow-sets.ts';
+import { setRef } from '../signer-set/held-sets.ts';
 import { makeOrder, makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
 import {

@@ -4,7 +4,7 @@ import { openEnvelope } from '../envelope/open.ts';
 import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
 import type { Signer } from '../keys.ts';
-import { allKeys, findKey } from '../signer-set/held-sets.ts';
+import { allKeys, findKey } from '../signer-set/find-key.ts';
 import { keyFault } from '../signer-set/key-fault.ts';
 import type { HeldSets } from '../signer-set/held-sets.ts';
 import { TrustError } from '../trust-error.ts';
@@ -36,11 +36,11 @@ export function judgeWithdrawal(
   const { value, signedBy, digest } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.withdrawal,
     check: withdrawalCheck,
-    candidates: allKeys(sets.newest.set),
+    candidates: allKeys(sets.current),
   });
   if (value.cluster !== sets.cluster)
     throw new TrustError('withdrawal.cluster_other', 'this withdrawal is of another cluster');
-  const found = findKey(sets.newest.set, value.by.key);
+  const found = findKey(sets.current, value.by.key);
   if (
     !found ||
     found.person.id !== value.by.person ||

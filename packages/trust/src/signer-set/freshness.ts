@@ -6,7 +6,8 @@ import type { Sealed } from '../envelope/seal.ts';
 import type { Signer } from '../keys.ts';
 import { keyFault } from './key-fault.ts';
 import { TrustError } from '../trust-error.ts';
-import { allKeys, findKey, heldSetAt, setRef } from './held-sets.ts';
+import { allKeys, findKey } from './find-key.ts';
+import { heldSetAt, setRef } from './held-sets.ts';
 import type { HeldSets } from './held-sets.ts';
 
 /** A changer's word that, as of now, this is the newest set. */
@@ -26,11 +27,11 @@ export function judgeFreshness(envelope: Envelope, sets: HeldSets): Freshness {
   const { value, signedBy } = openEnvelope(envelope, {
     type: PAYLOAD_TYPES.freshness,
     check: freshnessCheck,
-    candidates: allKeys(sets.newest.set),
+    candidates: allKeys(sets.current),
   });
   if (value.cluster !== sets.cluster)
     throw new TrustError('set.cluster_other', 'this freshness mark is of another cluster');
-  const until = findKey(sets.newest.set, value.key)?.entry.until ?? null;
+  const until = findKey(sets.current, value.key)?.entry.until ?? null;
   if (
     signedBy.length !== 1 ||
     signedBy[0] !== value.key ||
@@ -48,12 +49,12 @@ export function judgeFreshness(envelope: Envelope, sets: HeldSets): Freshness {
 
 /** Whether what this key signs counts as a sign of life of somebody who may change the set. */
 export function isChangersWord(sets: HeldSets, person: string, key: string): boolean {
-  const found = findKey(sets.newest.set, key);
+  const found = findKey(sets.current, key);
   return (
     found?.person.id === person &&
     found.entry.ended === null &&
     keyFault(found, { at: 0, digest: '' }) === undefined &&
-    sets.newest.set.changers.includes(person)
+    sets.current.changers.includes(person)
   );
 }
 

@@ -8,15 +8,8 @@ import type { Signer } from '../keys.ts';
 import { makeWorld, NOW, random } from '../testing/world.ts';
 import { TrustError } from '../trust-error.ts';
 import { isFresh, judgeFreshness, makeFreshness } from './freshness.ts';
-import {
-  clusterIdOf,
-  firstSetDigestOf,
-  followSet,
-  heldSetAt,
-  setRef,
-  startSets,
-  walkSets,
-} from './held-sets.ts';
+import { followSet, startSets, walkSets } from './follow-sets.ts';
+import { clusterIdOf, firstSetDigestOf, heldSetAt, setRef } from './held-sets.ts';
 import { ALL_GRANTS } from './make-set.ts';
 
 const world = makeWorld();
@@ -107,7 +100,10 @@ describe('the next set', () => {
       () => sealSet(withBob({ version: Number.MAX_SAFE_INTEGER })),
       'set.version_skipped',
     ],
-    'another predecessor': [() => sealSet(withBob({ previous: `sha256:${'0'.repeat(64)}` })), 'set.fork'],
+    'another predecessor': [
+      () => sealSet(withBob({ previous: `sha256:${'0'.repeat(64)}` })),
+      'set.previous_unknown',
+    ],
     'another cluster': [() => sealSet(withBob({ cluster: makeWorld().sets.cluster })), 'set.cluster_other'],
     'a stranger alone': [() => sealSet(withBob(), [bob.signer]), 'set.signatures_short'],
     'a stranger as well': [

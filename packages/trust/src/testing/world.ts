@@ -6,7 +6,7 @@ import { makeInvite } from '../admission/invite.ts';
 import { parseInvite } from '../admission/invite-text.ts';
 import { inviteSigner, newId, newSeed, signerFromSeed } from '../keys.ts';
 import type { FillRandom } from '../keys.ts';
-import { startSets } from '../signer-set/held-sets.ts';
+import { startSets } from '../signer-set/follow-sets.ts';
 import { makeFirstSet } from '../signer-set/make-set.ts';
 
 /** For tests: a cluster with one person and one admitted agent, made as the programs make it. */
