@@ -29,6 +29,7 @@ export {
   heldSetAt,
   setRef,
 } from './signer-set/held-sets.ts';
-export type { HeldSet, HeldSets } from './signer-set/held-sets.ts';
+export type { HeldSet } from './signer-set/held-set.ts';
+export type { HeldSets } from './signer-set/held-sets.ts';
 export * from './signer-set/make-set.ts';
 export { TrustError } from './trust-error.ts';

@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { Envelope } from '@writ/contract';
-import { checkInviteTime, followSet, judgeInvite, startSets, TrustError } from '@writ/trust';
+import { checkInviteTime, judgeInvite, meetSet, startSets, TrustError } from '@writ/trust';
 import type { HeldSets, Signer } from '@writ/trust';
 import { readPeerIdentity } from '@writ/trust/certificates';
 import { AgentError } from '../agent-error.ts';
@@ -12,7 +12,7 @@ export function followPinned(envelopes: readonly Envelope[], pinned: string): He
   try {
     const [first, ...later] = envelopes;
     if (!first) throw new TrustError('set.malformed', 'there is no signer set');
-    const sets = later.reduce(followSet, startSets(first));
+    const sets = later.reduce((held, next) => meetSet(held, next).sets, startSets(first));
     if (!sets.chain.some((held) => held.digest === pinned))
       throw new TrustError('set.fork', 'the set that the invite names is not among them');
     return sets;

@@ -1,7 +1,8 @@
 import type { Envelope, SignerSet } from '@writ/contract';
 import { TrustError } from '../trust-error.ts';
 import { branchTo, clusterIdOf, holdSets, isSettledBy } from './held-sets.ts';
-import type { Branch, HeldSet, HeldSets } from './held-sets.ts';
+import type { HeldSet } from './held-set.ts';
+import type { Branch, HeldSets } from './held-sets.ts';
 import {
   checkRecoverySet,
   isByRecovery,

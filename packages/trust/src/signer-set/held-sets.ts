@@ -1,18 +1,10 @@
 import { decodeBase32, encodeBase32 } from '@writ/contract';
-import type { Envelope, Person, SetRef, SignerKey, SignerSet } from '@writ/contract';
+import type { Person, SetRef, SignerKey, SignerSet } from '@writ/contract';
 import { TrustError } from '../trust-error.ts';
 import { allKeys, findKey } from './find-key.ts';
+import type { HeldSet } from './held-set.ts';
 import { personsOf } from './judge-set.ts';
 import { setInForce } from './set-in-force.ts';
-
-/** A signer set that was checked. */
-export interface HeldSet {
-  readonly set: SignerSet;
-  readonly digest: string;
-  readonly envelope: Envelope;
-  /** The keys whose signatures it has. */
-  readonly signedBy: readonly string[];
-}
 
 /** The signer sets that somebody holds: one line of versions, every one walked, and what was signed beside it. */
 export interface HeldSets {

@@ -4,7 +4,7 @@ import { openEnvelope } from '../envelope/open.ts';
 import { isStrongEd25519 } from '../keys.ts';
 import { TrustError } from '../trust-error.ts';
 import { allKeys, findKey } from './find-key.ts';
-import type { HeldSet } from './held-sets.ts';
+import type { HeldSet } from './held-set.ts';
 import { keyFault } from './key-fault.ts';
 
 /** All changers of two versions, the recovery key, and a common ancestor's changers where branches meet again. */
