@@ -108,8 +108,8 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'signer sets only grow',
     edits: edit(
       'apps/agent/src/signers/held-signers.ts',
-      `following = following.catch(() => undefined).then(() => followNow(envelopes));`,
-      `following = followNow(envelopes);`,
+      `const followed = following.catch(() => undefined).then(() => followNow(envelopes));`,
+      `const followed = followNow(envelopes);`,
     ),
   },
   {

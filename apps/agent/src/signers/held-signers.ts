@@ -112,8 +112,8 @@ export async function openSigners(
       }
     }
     if (held === sets) return is;
-    await storeSigners(folder, held, newestWord);
     const isNewer = held.newest !== sets.newest;
+    await storeSigners(folder, held, newestWord);
     sets = held;
     hear(held.newest.set.time);
     if (isNewer) log('signers.followed', { version: held.newest.set.version });
