@@ -405,6 +405,7 @@ export async function compose(given: Given): Promise<RunningAgent> {
       return handleLease(message, since, desk);
     },
     monotonic: () => clock.monotonic(),
+    wait: (milliseconds) => clock.wait(milliseconds),
     onSetNamed: following.heardOf,
     onFreshness: following.heardFreshness,
     log,

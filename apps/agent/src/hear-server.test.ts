@@ -39,18 +39,24 @@ it('a server that accepts no receipts gets no more of them: its leases end the l
   assert.equal(leases, 41);
 });
 
-it('a lease that was under way counts from when it was given, and one that is over by then ends the link', () => {
+it('a lease that was under way counts from when it was given, and one that is over by then ends the link', async () => {
   let now = 1_000;
   const begun: number[] = [];
+  const heard: string[] = [];
+  const waited = Promise.withResolvers<void>();
   const parts: Partial<HearingParts> = {
     leases: openLeaseBook(),
     monotonic: () => now,
     credits: openCredits({ slots: 1, held: () => 0, mayGive: () => false, send: () => undefined }),
     receipts: { accepted: () => undefined, pendingCount: 0 },
+    wait: async () => await waited.promise,
+    withdrawals: { take: async () => void heard.push('withdraw') } as unknown as HearingParts['withdrawals'],
     onLease: async (_message, since) => void begun.push(since),
   };
   const hear = hearServer(parts as HearingParts);
-  const pong = { send: () => undefined } as unknown as Link;
+  const link = () =>
+    ({ send: () => undefined, close: (why: Error) => void heard.push(why.message) }) as unknown as Link;
+  const pong = link();
   const lease = (at: number) =>
     ({ is: 'lease', at, seconds: 30, tasks: [] }) as unknown as Parameters<typeof hear>[1];
   hear(pong, { is: 'ping', n: 0, at: 501_000 });
@@ -58,6 +64,15 @@ it('a lease that was under way counts from when it was given, and one that is ov
   hear(pong, lease(504_000));
   assert.deepEqual(begun, [4_000]);
   now = 35_000;
-  assert.throws(() => hear(pong, lease(505_000)), { code: 'link.closed' });
-  assert.deepEqual(begun, [4_000]);
+  hear(pong, lease(505_000));
+  // What came with it is heard; a lease is not, whatever it says: all that waited may come at once now.
+  hear(pong, { is: 'withdraw', envelope: {} } as unknown as Parameters<typeof hear>[1]);
+  hear(pong, lease(535_000));
+  assert.deepEqual([begun, heard], [[4_000], ['withdraw']]);
+  waited.resolve();
+  await waited.promise;
+  await Promise.resolve();
+  assert.match(heard[1] ?? '', /under way for longer than it lasts/);
+  hear(link(), lease(535_000));
+  assert.deepEqual([begun.length, heard.length], [2, 2]);
 });

@@ -23,10 +23,16 @@ export interface HearingParts {
   /** `since`: when the lease began, by the monotonic clock here. */
   readonly onLease: (message: Extract<FromServer, { is: 'lease' }>, since: number) => Promise<void>;
   readonly monotonic: () => number;
+  readonly wait: (milliseconds: number) => Promise<void>;
   readonly onSetNamed: (set: Extract<FromServer, { is: 'set' }>['set']) => Promise<void>;
   readonly onFreshness: (envelope: Envelope) => Promise<void>;
   readonly log: Log;
 }
+
+/** What came behind a late lease is heard before the link ends: it may say what must not start. */
+const CLOSING_MS = 200;
+const LATE =
+  'A lease was under way for longer than it lasts. A new link begins, with a new look at the clock of the server.';
 
 /** Far more than an honest server leases: it keeps to the credits. */
 const MOST_IN_HAND = 20_000;
@@ -35,6 +41,8 @@ const MOST_IN_HAND = 20_000;
 export function hearServer(parts: HearingParts): (link: Link, message: FromServer) => void {
   const { orders, leases, holding, credits, receipts, withdrawals, monotonic, log } = parts;
   const delay = measureServerDelay();
+  /** No lease that comes on it counts any more. */
+  let lateOn: Link | null = null;
 
   return (link, message) => {
     switch (message.is) {
@@ -55,11 +63,11 @@ export function hearServer(parts: HearingParts): (link: Link, message: FromServe
         const now = monotonic();
         const since = now - delay.of(message.at, now);
         // Somebody else may have these tasks; or the clock of the server stood still, and each lease to come would be too late.
-        if (since + message.seconds * 1000 <= now)
-          throw new AgentError(
-            'link.closed',
-            'A lease was under way for longer than it lasts. A new link begins, with a new look at the clock of the server.',
-          );
+        if (since + message.seconds * 1000 <= now && lateOn !== link) {
+          lateOn = link;
+          void parts.wait(CLOSING_MS).then(() => link.close(new AgentError('link.closed', LATE)));
+        }
+        if (lateOn === link) return;
         // Each task ends with a receipt that is kept until it is accepted: who leases on and accepts nothing fills this disk.
         if (leases.size + receipts.pendingCount >= MOST_IN_HAND)
           throw new AgentError(

@@ -18,6 +18,7 @@ import { holdState } from './hold-state.ts';
 import { keepFiles, removeOldUploads } from './files/keep-files.ts';
 import { keepLease } from './config/kept-lease.ts';
 import { keepLeases } from './lease/keep-leases.ts';
+import { mindClockWith } from './lease/mind-clock.ts';
 import { openLinkApp } from './link/link-app.ts';
 import { takeReceiptsWith } from './link/take-receipts.ts';
 import { listenOnSocket } from './listen/listen-on-socket.ts';
@@ -123,6 +124,7 @@ async function openServer(options: ServerOptions, log: Log, closing: Closing): P
   const onReleased = (): void => {
     dispatch.lookAgain().catch((error: unknown) => log('error', 'dispatch.look_failed', { error }));
   };
+  const mindClock = mindClockWith({ store, clock, log, leaseSeconds });
   const links = await openLinkApp({
     store,
     clock,
@@ -136,6 +138,7 @@ async function openServer(options: ServerOptions, log: Log, closing: Closing): P
     logs,
     refuseWhenFull,
     leaseSeconds,
+    mindClock,
     silenceMs: silenceSeconds * 1_000,
     serverName,
     version: manifest.version,
@@ -153,6 +156,7 @@ async function openServer(options: ServerOptions, log: Log, closing: Closing): P
     clock,
     log,
     leaseSeconds,
+    mindClock,
     onReleased: (tasks) => {
       for (const [identity, lost] of Map.groupBy(tasks, (task) => task.identity))
         links.links().get(identity)?.lose(lost);

@@ -310,6 +310,11 @@ import { spelling } from './replay/load-replay.ts';`,
     ],
   },
   {
+    name: 'leases end by a clock that somebody has set',
+    breaks: 'I4',
+    edits: edit('apps/server/src/lease/mind-clock.ts', `Math.abs(jumped) > JUMP_MS`, `jumped === JUMP_MS`),
+  },
+  {
     name: 'a lease counts from when it came',
     breaks: 'I4',
     edits: edit(

@@ -43,8 +43,9 @@ export interface RecorderParts {
   readonly endedKeys: ReadonlyMap<string, number>;
   /** The newest time in any signature of somebody who may change the set. */
   readonly newestWord: () => number;
-  /** Whether something that excuses an overlap happened to that agent, or to the server's clock, since then. */
+  /** Whether something that excuses an overlap happened to that agent since then. */
   readonly mayOverlap: (agent: string, since: number) => boolean;
+  readonly hasServerJumped: (since: number) => boolean;
   /** Somebody else owns the server's end of the wires: only what an agent promises by itself is judged. */
   readonly isServerOwned: boolean;
   readonly onFault: (fault: string) => void;
@@ -77,8 +78,11 @@ interface TaskKnown {
   epoch: number;
   n: number;
   identity: string | null;
-  /** The end of its present or last lease. */
+  /** The end of its present or last lease, as the server wrote it. */
   until: number;
+  /** The same when nobody sets the clock of the server. */
+  ends: number;
+  writtenAt: number;
   cancel: string | null;
   attempt: number;
   exit: string | null;
@@ -133,7 +137,8 @@ export function openRecorder(parts: RecorderParts): Recorder {
   const sentUpTo = new Map<string, number>();
   const takenUpTo = new Map<string, number>();
   const fault = (rule: string, what: string): void => parts.onFault(`${rule}: ${what}`);
-  const hasJumped = (): boolean => parts.mayOverlap('server', now() - 10);
+  /** Between the moment in which the clock was asked and the commit somebody may have set it. */
+  const hasJumped = (): boolean => parts.hasServerJumped(now() - 10);
   const agentOf = (identity: string | null): KnownAgent | undefined => {
     for (const agent of agents.values()) if (agent.identity === identity) return agent;
     return undefined;
@@ -152,6 +157,8 @@ export function openRecorder(parts: RecorderParts): Recorder {
         n: 0,
         identity: null,
         until: 0,
+        ends: 0,
+        writtenAt: 0,
         cancel: null,
         attempt: 0,
         exit: null,
@@ -169,14 +176,18 @@ export function openRecorder(parts: RecorderParts): Recorder {
     const isNew = epoch !== task.epoch || n !== task.n;
     if (isNew) onClaim(job, task, entry);
     else if (entry.until !== null && entry.until > task.until && !parts.isServerOpening()) {
-      // Between the moment in which it was asked and the commit a little time passes.
-      if (task.until <= parts.serverWall() - 5 && !hasJumped())
+      // Between the moment in which it was asked and the commit a little time passes; when the clock is set all begin again.
+      if (task.ends <= now() - 5 && !parts.hasServerJumped(task.writtenAt - 10))
         fault('I4', `${name}: its lease was renewed after it had ended`);
+    }
+    if (entry.until !== null && entry.until !== task.until) {
+      task.ends = now() + entry.until - parts.serverWall();
+      task.writtenAt = now();
     }
     if (
       entry.until !== null &&
       entry.until !== task.until &&
-      entry.until > parts.serverWall() + parts.leaseSeconds * 1000 + 1 &&
+      task.ends > now() + parts.leaseSeconds * 1000 + 1 &&
       !hasJumped()
     )
       fault('I4', `${name} is leased for longer than a lease lasts`);
@@ -212,6 +223,7 @@ export function openRecorder(parts: RecorderParts): Recorder {
       fault('I5', `${name} was leased to ${agent?.name} again at once, where it could not be isolated`);
     grantedAt.set(tokenOf(name, entry.epoch ?? 0, entry.n ?? 0), now());
     task.until = 0;
+    task.ends = 0;
   }
 
   function onLost(entry: Extract<Entry, { what: 'lost' }>): void {
@@ -230,7 +242,8 @@ export function openRecorder(parts: RecorderParts): Recorder {
     const hello = agent && hellos.get(agent.name);
     const isForgotten =
       hello !== undefined && hello.at >= (grantedAt.get(token) ?? 0) && !hello.tokens.has(token);
-    const isOver = task.until <= parts.serverWall() || hasJumped();
+    // The server's clock shows whole milliseconds.
+    const isOver = task.ends <= now() + 1 || hasJumped();
     // What was never sent nobody holds.
     if (sentLeases.has(token) && !isForgotten && !isOver && agent?.banAskedAt == null)
       fault('I4', `${name}: the lease of ${agent?.name ?? '?'} was ended while it held`);

@@ -15,6 +15,7 @@ import { openCluster } from '../../../apps/server/src/cluster.ts';
 import { openDispatch } from '../../../apps/server/src/dispatch/open-dispatch.ts';
 import { openEnrolment } from '../../../apps/server/src/enrol/serve-enrolment.ts';
 import { keepLeases } from '../../../apps/server/src/lease/keep-leases.ts';
+import { mindClockWith } from '../../../apps/server/src/lease/mind-clock.ts';
 import { openLiveLink } from '../../../apps/server/src/link/live-link.ts';
 import type { LiveLink } from '../../../apps/server/src/link/live-link.ts';
 import { takeReceiptsWith } from '../../../apps/server/src/link/take-receipts.ts';
@@ -134,11 +135,13 @@ export async function makeServerMachine(parts: ServerMachineParts, cluster: stri
     };
     const links = new Map<string, LiveLink>();
     const cuts = new Map<LiveLink, (code: string) => void>();
+    const mindClock = mindClockWith({ store, clock, log, leaseSeconds });
     keepLeases({
       store,
       clock,
       log,
       leaseSeconds,
+      mindClock,
       onReleased: (tasks) => {
         for (const [identity, lost] of Map.groupBy(tasks, (task) => task.identity))
           links.get(identity)?.lose(lost);
@@ -280,6 +283,7 @@ export async function makeServerMachine(parts: ServerMachineParts, cluster: stri
               progress,
               takeReceipts,
               leaseSeconds,
+              mindClock,
               silenceMs: SILENCE_MS,
               serverName: 'server',
               version: '0.0.0',

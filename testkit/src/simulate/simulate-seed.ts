@@ -103,6 +103,8 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
   const people = makePeople(dice.fork('people'), encodeBase64(ground.paper.authority.rootCertificate), BEGIN);
   const submissions = new Map<string, Submission>();
   const known = new Map<string, KnownAgent>();
+  /** When the clock of the server was set last. */
+  let jumpedAt = -Infinity;
   const excuses: { readonly at: number; readonly whom: string }[] = [];
   const serverHost = makeHost('server');
 
@@ -222,7 +224,8 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     // Who is banned is not waited for.
     mayOverlap: (agent, since) =>
       known.get(agent)?.banAskedAt != null ||
-      excuses.some((excuse) => excuse.at >= since && (excuse.whom === agent || excuse.whom === 'server')),
+      excuses.some((excuse) => excuse.at >= since && excuse.whom === agent),
+    hasServerJumped: (since) => jumpedAt >= since,
     isServerOwned: plan.isServerOwned,
     onFault,
   });
@@ -483,7 +486,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     });
     often(rates.jumpServer, () => {
       serverHost.ahead = Math.round(jump());
-      excuse('server');
+      jumpedAt = timeline.now;
       inject('clock jumped', `server by ${serverHost.ahead}`);
     });
     if (rates.ban) timeline.after(chaos.between(500, plan.faultsUntil), office, () => void ban(anyMachine()));
@@ -501,7 +504,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
       host.ahead = 0;
     }
     serverHost.ahead = 0;
-    excuse('server');
+    jumpedAt = timeline.now;
   };
 
   // ── the run ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 import type { Store } from '@writ/store';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import type { MindClock } from './mind-clock.ts';
 
 export interface LeaseKeeper {
   close(): void;
@@ -17,12 +18,13 @@ export function keepLeases(parts: {
   readonly clock: Clock;
   readonly log: Log;
   readonly leaseSeconds: number;
+  readonly mindClock: MindClock;
   /** Work came back, or agents lost theirs. */
   readonly onReleased: (
     tasks: readonly { readonly job: string; readonly index: number; readonly identity: string }[],
   ) => void;
 }): LeaseKeeper {
-  const { store, clock, log, leaseSeconds, onReleased } = parts;
+  const { store, clock, log, leaseSeconds, mindClock, onReleased } = parts;
   const stops = new Set<() => void>();
   let isClosed = false;
 
@@ -40,6 +42,7 @@ export function keepLeases(parts: {
 
   const by = () => ({ actor: 'server', source: 'clock', now: clock.now() });
   again(Math.min(1_000, Math.max(20, leaseSeconds * 200)), 'lease.lapse_failed', async () => {
+    await mindClock();
     const due = await store.leases.nextLapse();
     if (due === null || due > clock.now()) return;
     for (let isMore = true; isMore;) {

@@ -34,6 +34,7 @@ function openSlow() {
     log: () => undefined,
     cluster: { newest: () => SET, record: () => null, freshness: () => null },
     dispatch: { sit: () => seat, serve: () => undefined },
+    mindClock: async () => undefined,
     onHello: told('onHello'),
     onReleased: told('onReleased'),
   };

@@ -17,6 +17,7 @@ import type { Dispatch, RecallOnly, Seat } from '../dispatch.ts';
 import type { Log } from '../log.ts';
 import { factsOf } from '../machine-facts.ts';
 import type { Member } from '../members.ts';
+import type { MindClock } from '../lease/mind-clock.ts';
 import type { Orders } from '../orders.ts';
 import type { ProgressBoard } from '../progress.ts';
 import { inBatches } from './in-batches.ts';
@@ -34,6 +35,7 @@ export interface LinkParts {
   readonly progress: ProgressBoard;
   readonly takeReceipts: TakeReceipts;
   readonly leaseSeconds: number;
+  readonly mindClock: MindClock;
   /** After so long without a word an agent is taken for gone. */
   readonly silenceMs: number;
   readonly serverName: string;
@@ -282,6 +284,8 @@ export function openLiveLink(
   };
 
   const renew = async (asked: readonly LeasedTask[], isGreeting = false): Promise<void> => {
+    await parts.mindClock();
+    if (isOver) return;
     const { kept, lost, cancelAsked } = await store.leases.renew(identity, asked, parts.leaseSeconds, by());
     if (isOver) return;
     // Later, what is not among them is what it has ended: its receipt is being read.
