@@ -35,6 +35,7 @@ function makeScene(given: Parameters<PaperCluster['order']>[0] = {}): Scene {
     labels: [{ name: 'gpu', value: 'a100' }],
     queues: ['default'],
     how: 'invite',
+    admitter: ME.key,
     digest: `sha256:${'1'.repeat(64)}`,
     invite: null,
     supersedes: null,

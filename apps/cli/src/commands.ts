@@ -37,6 +37,11 @@ const JOB_OPTIONS = [
   ['--not-after <duration>', 'how long the job may still start (run: 24h, submit: 7d)'],
 ] as const;
 
+const KEEP_AGENTS = [
+  ['--keep-agent <name>', 'an agent that the compromised key let in, and that you know (repeatable)'],
+  ['--keep-agents', 'all agents that it let in: only when you know each of them'],
+] as const;
+
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly CommandSpec[] = [
   {
@@ -373,6 +378,86 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     example: 'writ server run',
     load: async () => (await import('./verbs/server-run.ts')).serverRun,
+  },
+  {
+    name: 'signer list',
+    summary: 'show who may order, admit agents and change that',
+    args: '',
+    isRemote: true,
+    options: [],
+    example: 'writ signer list',
+    load: async () => (await import('./verbs/signer.ts')).signerList,
+  },
+  {
+    name: 'signer show',
+    summary: 'show the keys of a person and what they may do',
+    args: '<name>',
+    isRemote: true,
+    options: [],
+    example: 'writ signer show ana',
+    load: async () => (await import('./verbs/signer.ts')).signerShow,
+  },
+  {
+    name: 'signer history',
+    summary: 'show every version of the signer set: who signed it and what it changed',
+    args: '',
+    isRemote: true,
+    options: [],
+    example: 'writ signer history',
+    load: async () => (await import('./verbs/signer.ts')).signerHistory,
+  },
+  {
+    name: 'signer remove',
+    summary: 'end the keys of a person: they order nothing any more',
+    args: '<name>',
+    isRemote: true,
+    options: [
+      ['--key <key>', 'only this key, by its name or text (all)'],
+      [
+        '--compromised',
+        'somebody else may have it: nothing that it signed counts, and what runs for it ends',
+      ],
+      ['--let-run', 'with --compromised: what has started may finish'],
+      ...KEEP_AGENTS,
+    ],
+    example: 'writ signer remove bob --compromised',
+    load: async () => (await import('./verbs/signer.ts')).signerRemove,
+  },
+  {
+    name: 'signer settle',
+    summary: 'after two versions of one number: say that the one held here holds',
+    args: '',
+    isRemote: true,
+    options: [],
+    example: 'writ signer settle',
+    load: async () => (await import('./verbs/signer.ts')).signerSettle,
+  },
+  {
+    name: 'signer recovery',
+    summary:
+      'make a recovery key: 24 words for paper, shown once; with one there already, type its words, or give them on stdin (-)',
+    args: '[words]',
+    isRemote: true,
+    options: [['--remove', 'have none any more']],
+    example: 'writ signer recovery',
+    load: async () => (await import('./verbs/signer-recovery.ts')).signerRecovery,
+  },
+  {
+    name: 'signer recover',
+    summary:
+      'when keys are lost or stolen: with the words from the paper (stdin: -) a new key replaces all that change the set',
+    args: '[words]',
+    isRemote: true,
+    options: [
+      ['--person <name>', 'who you are in the signer set (whoever changes it, when that is one)'],
+      [
+        '--after <version>',
+        'the last version that nobody signed wrongly: later ones count no more (the newest)',
+      ],
+      ...KEEP_AGENTS,
+    ],
+    example: 'writ signer recover',
+    load: async () => (await import('./verbs/signer-recovery.ts')).signerRecover,
   },
   {
     name: 'token create',

@@ -6,16 +6,20 @@ import {
   Digest,
   Ed25519Key,
   Envelope,
+  Grants,
   Id,
   JobView,
   Labels,
   Name,
   oneOf,
   orNull,
+  Person,
   PruneView,
   QueueView,
   ReceiptPredicate,
+  SetRef,
   shape,
+  SignerKey,
   TASK_STATES,
   TaskView,
   TokenMade,
@@ -48,6 +52,26 @@ const TaskResult = shape({
   outputs,
   stdout,
   stderr,
+});
+const { key, form, custody } = SignerKey.properties;
+/** A person of the signer set, and what counts of theirs now. */
+const Signer = shape({
+  id: Id,
+  name: Name,
+  kind: Person.properties.kind,
+  state: oneOf('counts', 'removed', 'removed, compromised'),
+  isChanger: Type.Boolean(),
+  grants: Grants,
+  keys: Type.Array(
+    shape({
+      key,
+      name: Text,
+      form,
+      custody,
+      until: orNull(When),
+      ended: orNull(shape({ is: oneOf('retired', 'compromised'), since: When })),
+    }),
+  ),
 });
 const tasks = Type.Array(TaskResult);
 const verified = Type.Literal(true);
@@ -188,6 +212,31 @@ export const SCHEMAS = {
   }),
   'context use': shape({ current: Name }),
   'context add': shape({ name: Name, cluster: ClusterId, server: Text, person: orNull(Id) }),
+  'signer list': shape({
+    version: whole(1),
+    digest: Digest,
+    cluster: ClusterId,
+    threshold: whole(1),
+    hasRecovery: Type.Boolean(),
+    rivals: Type.Array(SetRef),
+    signers: Type.Array(Signer),
+  }),
+  'signer show': shape({ signer: Signer }),
+  'signer history': shape({
+    versions: Type.Array(
+      shape({
+        ...SetRef.properties,
+        stands: oneOf('holds', 'rival', 'lost'),
+        time: When,
+        signedBy: Text,
+        changes: Texts,
+      }),
+    ),
+  }),
+  'signer remove': shape({ signer: Signer, version: whole(1) }),
+  'signer settle': shape({ ...SetRef.properties, lost: Type.Array(SetRef) }),
+  'signer recovery': shape({ recovery: orNull(Ed25519Key), words: orNull(Text), version: whole(1) }),
+  'signer recover': shape({ signer: Name, key: Ed25519Key, version: whole(1) }),
   'context export': shape({ cluster: ClusterId, sets: Type.Array(Envelope) }),
   'job list': shape({ jobs: Type.Array(JobView) }),
   'support-bundle': shape({ file: Text, bytes: whole(1), holds: Texts }),

@@ -18,7 +18,7 @@ import { holdState } from './hold-state.ts';
 import { keepFiles, removeOldUploads } from './files/keep-files.ts';
 import { keepLease } from './config/kept-lease.ts';
 import { keepLeases } from './lease/keep-leases.ts';
-import { mindClockWith } from './lease/mind-clock.ts';
+import { mindClockWith } from './mind-clock.ts';
 import { openLinkApp } from './link/link-app.ts';
 import { takeReceiptsWith } from './link/take-receipts.ts';
 import { listenOnSocket } from './listen/listen-on-socket.ts';

@@ -312,7 +312,7 @@ import { spelling } from './replay/load-replay.ts';`,
   {
     name: 'leases end by a clock that somebody has set',
     breaks: 'I4',
-    edits: edit('apps/server/src/lease/mind-clock.ts', `Math.abs(jumped) > JUMP_MS`, `jumped === JUMP_MS`),
+    edits: edit('apps/server/src/mind-clock.ts', `Math.abs(jumped) > JUMP_MS`, `jumped === JUMP_MS`),
   },
   {
     name: 'a lease counts from when it came',

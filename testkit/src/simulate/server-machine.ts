@@ -15,7 +15,7 @@ import { openCluster } from '../../../apps/server/src/cluster.ts';
 import { openDispatch } from '../../../apps/server/src/dispatch/open-dispatch.ts';
 import { openEnrolment } from '../../../apps/server/src/enrol/serve-enrolment.ts';
 import { keepLeases } from '../../../apps/server/src/lease/keep-leases.ts';
-import { mindClockWith } from '../../../apps/server/src/lease/mind-clock.ts';
+import { mindClockWith } from '../../../apps/server/src/mind-clock.ts';
 import { openLiveLink } from '../../../apps/server/src/link/live-link.ts';
 import type { LiveLink } from '../../../apps/server/src/link/live-link.ts';
 import { takeReceiptsWith } from '../../../apps/server/src/link/take-receipts.ts';

@@ -71,6 +71,10 @@ export const CODE_FAMILIES: Record<string, { readonly what: string; readonly nex
     what: 'A signer set does not follow from the one that is known.',
     next: `${doubt} Nothing was taken over.`,
   },
+  signer: {
+    what: 'A change of the signer set would make no sense, or leave nobody who could make the next one.',
+    next: 'See who is in it: writ signer list.',
+  },
   start: { what: 'A program cannot be started as it is to be.', next: 'Correct what is named.' },
   state: {
     what: 'A state folder cannot be used.',

@@ -1,5 +1,6 @@
 import { exitCodeOf, type VerifiedResult } from '@writ/client';
 import type { ReceiptPredicate } from '@writ/contract';
+import { instantText } from '../show/instant-text.ts';
 
 export interface TaskResult {
   readonly index: number;
@@ -19,8 +20,6 @@ export interface TaskResult {
   readonly stdout: ReceiptPredicate['stdout'];
   readonly stderr: ReceiptPredicate['stderr'];
 }
-
-export const instantText = (instant: number): string => new Date(instant).toISOString();
 
 /** One verified result as `--json` shows it. */
 export function taskResult({ index, predicate, digest, agent }: VerifiedResult): TaskResult {

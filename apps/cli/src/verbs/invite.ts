@@ -3,7 +3,7 @@ import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readLabel } from '../job/read-wish.ts';
-import { instantText } from '../job/result-document.ts';
+import { instantText } from '../show/instant-text.ts';
 import { isName } from '../read/is-name.ts';
 import { listOption, textOption } from '../read/read-options.ts';
 import { openSession } from '../session/open-session.ts';

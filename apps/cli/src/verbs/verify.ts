@@ -7,7 +7,7 @@ import { TrustError, type VerifiedBundle, verifyBundle } from '@writ/trust';
 import { CliError } from '../cli-error.ts';
 import type { Call } from '../command-spec.ts';
 import { EXIT } from '../exit-codes.ts';
-import { instantText } from '../job/result-document.ts';
+import { instantText } from '../show/instant-text.ts';
 import { textOption } from '../read/read-options.ts';
 import { whyUnread } from '../read/why-unread.ts';
 import { printable, shellWords } from '../show/printable.ts';

@@ -1,7 +1,7 @@
 import type { Store } from '@writ/store';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { MindClock } from './mind-clock.ts';
+import type { MindClock } from '../mind-clock.ts';
 
 export interface LeaseKeeper {
   close(): void;

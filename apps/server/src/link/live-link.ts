@@ -17,7 +17,7 @@ import type { Dispatch, RecallOnly, Seat } from '../dispatch.ts';
 import type { Log } from '../log.ts';
 import { factsOf } from '../machine-facts.ts';
 import type { Member } from '../members.ts';
-import type { MindClock } from '../lease/mind-clock.ts';
+import type { MindClock } from '../mind-clock.ts';
 import type { Orders } from '../orders.ts';
 import type { ProgressBoard } from '../progress.ts';
 import { inBatches } from './in-batches.ts';

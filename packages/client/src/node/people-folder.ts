@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises';
 import path from 'node:path';
 import {
   check,
@@ -52,6 +53,7 @@ export interface Contexts {
 const setsCheck = check(
   Type.Object({ format: Type.Literal(1), sets: Type.Array(Envelope, { minItems: 1 }) }, closed),
 );
+const signedCheck = check(Type.Object({ format: Type.Literal(1), set: Type.Optional(Envelope) }, closed));
 const ordersCheck = check(Type.Object({ format: Type.Literal(1), order: Envelope }, closed));
 
 /** What one person's programs keep on this machine: contexts, keys, pinned signer sets, orders that were signed. All 0600. */
@@ -102,6 +104,18 @@ export class PeopleFolder {
     return { person: key.person, name: key.name, signer };
   }
 
+  /** Gives the file of a person's key another name. @returns where it is now; undefined when there was none. */
+  async setKeyAside(person: string, now: number): Promise<string | undefined> {
+    const aside = path.join(this.folder, 'keys', `${person}.before-${now}.json`);
+    try {
+      await rename(path.join(this.folder, 'keys', `${person}.json`), aside);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+    return aside;
+  }
+
   /** A person's key. @throws ClientError `key.missing`, `key.malformed`, `file.mode` */
   async readKey(person: string): Promise<PersonKey> {
     const kept = await this.#read(`keys/${person}.json`, anything, 'key.malformed');
@@ -150,6 +164,20 @@ export class PeopleFolder {
       format: 1,
       sets: allSets(sets),
     });
+  }
+
+  /** A signer set that was signed here and of which nobody has said yet that it was taken: sent again before another is signed. */
+  async readSigned(cluster: string): Promise<Envelope | undefined> {
+    return (await this.#read(this.#signedFile(cluster), signedCheck))?.set;
+  }
+
+  /** Before it is sent. Null when it is known what became of it. */
+  async writeSigned(cluster: string, set: Envelope | null): Promise<void> {
+    await this.#write(this.#signedFile(cluster), set === null ? { format: 1 } : { format: 1, set });
+  }
+
+  #signedFile(cluster: string): string {
+    return `clusters/${cluster}/signed.json`;
   }
 
   /** Before it is sent, so that sending it again sends the same bytes. */

@@ -17,6 +17,8 @@ export interface Admitted {
   readonly labels: readonly Label[];
   readonly queues: readonly string[];
   readonly how: 'invite' | 'by_hand' | 'by_network';
+  /** The key of the person who let it in. */
+  readonly admitter: string;
   readonly digest: string;
   readonly invite: string | null;
   readonly supersedes: string | null;
@@ -85,7 +87,14 @@ export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets
       throw new TrustError('admission.invite_other', 'this admission rests on no invite, and here is one');
     checkAdmitter(sets, how.by, { digest, at: admission.time, set: how.set }, 'admission');
     checkLabels(how.labels, 'admission');
-    return { ...common, labels: how.labels, queues: how.queues, how: how.is, invite: null };
+    return {
+      ...common,
+      labels: how.labels,
+      queues: how.queues,
+      how: how.is,
+      admitter: how.by.key,
+      invite: null,
+    };
   }
   if (!judged)
     throw new TrustError('admission.invite_missing', 'this admission rests on an invite that is not here');
@@ -112,6 +121,7 @@ export function judgeAdmission(envelope: Envelope, invite: Envelope | null, sets
     labels: judged.invite.labels,
     queues: judged.invite.queues,
     how: 'invite',
+    admitter: judged.invite.by.key,
     invite: judged.digest,
   };
 }

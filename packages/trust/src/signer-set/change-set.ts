@@ -4,6 +4,7 @@ import { seal } from '../envelope/seal.ts';
 import type { Sealed } from '../envelope/seal.ts';
 import type { Signer } from '../keys.ts';
 import { TrustError } from '../trust-error.ts';
+import type { HeldSet } from './held-set.ts';
 import type { HeldSets } from './held-sets.ts';
 
 /** What a version says, without its place in the line. */
@@ -23,34 +24,58 @@ export type KeyEnd = NonNullable<SignerKey['ended']>;
  * @param by what it changes; several are made one after the other.
  */
 export function nextSet(sets: HeldSets, now: number, ...by: readonly SetChange[]): SignerSet {
-  return makeNext(sets, now, sets.newest.set.version + 1, by);
+  const { newest, rivals, chain } = sets;
+  const lost = rivals.filter((rival) => chain.some(({ digest }) => digest === rival.set.previous));
+  return {
+    ...contentOf(newest.set, by),
+    format: 1,
+    version: newest.set.version + 1,
+    time: Math.max(now, newest.set.time),
+    supersedes: lost.map(({ digest }) => digest),
+    cluster: sets.cluster,
+    previous: newest.digest,
+  };
 }
 
-/** The same by the recovery key: above every version that is known, so that no branch of a thief is longer. */
-export function nextRecoverySet(sets: HeldSets, now: number, ...by: readonly SetChange[]): SignerSet {
-  const versions = [sets.newest, ...sets.beside].map(({ set }) => set.version);
-  return makeNext(sets, now, Math.max(...versions) + 1, by);
+/**
+ * The same by the recovery key: above every version that is known, so that no branch of a thief is longer.
+ *
+ * @param after the last one that nobody wrongly signed: what came later counts no more.
+ */
+export function nextRecoverySet(
+  sets: HeldSets,
+  now: number,
+  after: HeldSet,
+  ...by: readonly SetChange[]
+): SignerSet {
+  const versions = [...sets.chain, ...sets.beside].map(({ set }) => set.version);
+  return {
+    ...contentOf(after.set, by),
+    format: 1,
+    version: Math.max(...versions) + 1,
+    time: Math.max(now, after.set.time),
+    supersedes: [],
+    cluster: sets.cluster,
+    previous: after.digest,
+  };
 }
 
 export const signSet = (set: SignerSet, signers: readonly Signer[]): Sealed =>
   seal(PAYLOAD_TYPES.signerSet, set, signers);
 
-function makeNext(sets: HeldSets, now: number, version: number, by: readonly SetChange[]): SignerSet {
-  const { newest } = sets;
-  const { format, version: _v, time, previous: _p, supersedes: _s, ...rest } = newest.set;
+function contentOf(set: SignerSet, by: readonly SetChange[]): SetContent {
+  const {
+    format: _format,
+    version: _version,
+    time: _time,
+    previous: _previous,
+    supersedes: _lost,
+    ...rest
+  } = set;
   const content: SetContent & { nonce?: unknown; cluster?: unknown } = { ...rest };
   delete content.nonce;
   delete content.cluster;
-  const lost = sets.rivals.filter((rival) => sets.chain.some(({ digest }) => digest === rival.set.previous));
-  return {
-    format,
-    version,
-    time: Math.max(now, time),
-    supersedes: lost.map(({ digest }) => digest),
-    ...by.reduce<SetContent>((made, change) => change(made), content),
-    cluster: sets.cluster,
-    previous: newest.digest,
-  };
+  return by.reduce<SetContent>((made, change) => change(made), content);
 }
 
 /** @throws `signer.name_taken`, `signer.key_known` */
@@ -119,6 +144,28 @@ export const setChangers =
         `${threshold} of ${changers.length} persons cannot sign: nobody could change the set any more`,
       );
     return { ...content, changers: [...changers], threshold };
+  };
+
+/**
+ * Whoever holds the recovery key begins anew: this key of this person changes the set, and no other key of theirs or of
+ * those who changed it before counts any more. @throws `signer.unknown`, `signer.key_known`
+ */
+export const replaceChangers =
+  (id: string, entry: SignerKey, end: KeyEnd): SetChange =>
+  (content) => {
+    const before = new Set([...content.changers, id]);
+    const ended: SetContent = {
+      ...content,
+      persons: content.persons.map((person) => ({
+        ...person,
+        keys: person.keys.map((key) =>
+          before.has(person.id) && key.ended?.is !== 'compromised' ? { ...key, ended: end } : key,
+        ),
+      })),
+      changers: [id],
+      threshold: 1,
+    };
+    return addKey(id, entry)(ended);
   };
 
 export const setRecovery =

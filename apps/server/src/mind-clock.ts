@@ -1,6 +1,6 @@
 import type { Store } from '@writ/store';
-import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
 
 /** Between two looks: less is how clocks drift and are corrected all the time. */
 const JUMP_MS = 50;

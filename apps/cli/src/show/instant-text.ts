@@ -1,0 +1,1 @@
+export const instantText = (instant: number): string => new Date(instant).toISOString();
