@@ -10,6 +10,9 @@ import type { TestIsolation } from './isolate/testing/open-test-isolation.ts';
 import { openLeaseBook } from './lease-book.ts';
 import type { LeasedJob } from './leased-job.ts';
 
+/** The set that counts, as far as it is looked at. */
+const CURRENT = { persons: [] };
+
 const LEASE_SECONDS = 30;
 
 describe('a job that waits for the files of its slot', () => {
@@ -47,7 +50,11 @@ describe('a job that waits for the files of its slot', () => {
     log: () => undefined,
     monotonic: () => clock,
     judge: () => ({
-      sets: { newest: { digest: 'd', set: { version: 1, time: 0, freshnessSeconds: 1e9 } } },
+      sets: {
+        chain: [],
+        current: CURRENT,
+        newest: { digest: 'd', set: { version: 1, time: 0, freshnessSeconds: 1e9 } },
+      },
       newestWord: 0,
       now: 0,
       purgedUpTo: 0,
@@ -99,7 +106,7 @@ describe('a job that waits for the files of its slot', () => {
     };
     const command = { argv: ['/usr/bin/touch', join(launcher.folder, `ran-${index}`)], variables: [] };
     const variant = { index: 0, variant: { command } };
-    const verified = { order, digest: 'o', variant, profile: 'bare', setDigest: 'd' };
+    const verified = { order, digest: 'o', variant, profile: 'bare', under: CURRENT };
     return { task, verified, envelope: {}, inputs: [], startedAt: 0 } as unknown as LeasedJob;
   };
 

@@ -101,7 +101,8 @@ function resign(scene: Scene, change: Partial<Order>, signer = cluster.person.si
 
 function withSet(scene: Scene, change: (set: SignerSet) => SignerSet): void {
   const { newest } = cluster.sets;
-  const sets: HeldSets = { ...cluster.sets, newest: { ...newest, set: change(newest.set) } };
+  const set = change(newest.set);
+  const sets: HeldSets = { ...cluster.sets, newest: { ...newest, set }, current: set };
   scene.judge = { ...scene.judge, sets };
 }
 
@@ -376,7 +377,7 @@ describe('the checks before a start', () => {
     key(scene, { ended: { is: 'compromised', since: 0, kept: [] } });
     const sets: HeldSets = {
       ...scene.judge.sets,
-      newest: { ...scene.judge.sets.newest, digest: `sha256:${'3'.repeat(64)}` },
+      current: { ...scene.judge.sets.current },
     };
     judge(scene, { sets });
     assert.throws(() => verifyOrder(scene.lease, scene.envelope, scene.judge, verified), {
@@ -413,7 +414,7 @@ describe('the checks at the moment of the start', () => {
       (scene) => {
         key(scene, { ended: { is: 'compromised', since: 0, kept: [] } });
         const { sets } = scene.judge;
-        judge(scene, { sets: { ...sets, newest: { ...sets.newest, digest: `sha256:${'4'.repeat(64)}` } } });
+        judge(scene, { sets: { ...sets, current: { ...sets.current } } });
       },
     ],
     [

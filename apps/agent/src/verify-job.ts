@@ -1,4 +1,4 @@
-import type { Envelope, FromServer, Order, Profile, RefusalCode, Variant } from '@writ/contract';
+import type { Envelope, FromServer, Order, Profile, RefusalCode, SignerSet, Variant } from '@writ/contract';
 import {
   checkFreshness,
   checkGrants,
@@ -38,8 +38,8 @@ export type OwnerPolicy = { readonly is: 'everyone' };
 export interface VerifiedOrder extends OpenedOrder {
   readonly variant: { readonly index: number; readonly variant: Variant };
   readonly profile: Profile;
-  /** The set under which it was verified: another set, and it is verified again. */
-  readonly setDigest: string;
+  /** The set that counted when it was verified: another one, and it is verified again. */
+  readonly under: SignerSet;
 }
 
 export interface Refusal {
@@ -71,7 +71,7 @@ export function verifyOrder(
   if (before !== undefined && verified === before) return before;
   const variant = chooseVariant(verified.order, judge.machine);
   const profile = chooseProfile(verified.order, judge.machine);
-  return { ...verified, variant, profile, setDigest: judge.sets.newest.digest };
+  return { ...verified, variant, profile, under: judge.sets.current };
 }
 
 /** Second half, for each task: 10 and 11. What is left is 12, the inputs, and 13, the durable record. */
@@ -126,7 +126,7 @@ function checkLeaseNames(lease: Lease, order: Order): void {
 }
 
 const isStillGood = (before: VerifiedOrder | undefined, judge: Judge): before is VerifiedOrder =>
-  before?.setDigest === judge.sets.newest.digest;
+  before?.under === judge.sets.current;
 
 const open = (envelope: Envelope, judge: Judge): OpenedOrder => openOrder(envelope, judge.sets);
 

@@ -117,7 +117,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'I9',
     edits: edit(
       'apps/agent/src/verify-job.ts',
-      `  before?.setDigest === judge.sets.newest.digest;`,
+      `  before?.under === judge.sets.current;`,
       `  before !== undefined && judge !== undefined;`,
     ),
   },

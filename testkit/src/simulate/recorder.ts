@@ -46,6 +46,7 @@ export interface RecorderParts {
   /** Whether something that excuses an overlap happened to that agent since then. */
   readonly mayOverlap: (agent: string, since: number) => boolean;
   readonly hasServerJumped: (since: number) => boolean;
+  readonly hasAgentJumped: (agent: string, since: number) => boolean;
   /** Somebody else owns the server's end of the wires: only what an agent promises by itself is judged. */
   readonly isServerOwned: boolean;
   readonly onFault: (fault: string) => void;
@@ -106,6 +107,9 @@ const ENDS = new Set(['succeeded', 'failed', 'cancelled', 'expired', 'refused', 
 const MOMENT = 15;
 /** At least so long an agent that could not isolate a task is spared its job, unless it connects anew. */
 const REST_MS = 5_000;
+
+/** So long a short task may wait in the launcher behind another one; and one that is held up there. */
+const HANDED_AHEAD_MS = 300;
 
 /** Judges a run by what submitters signed and were told, what machines ran, what crossed the wires and what the database holds. */
 export function openRecorder(parts: RecorderParts): Recorder {
@@ -471,7 +475,8 @@ export function openRecorder(parts: RecorderParts): Recorder {
     const endedIn = parts.endedKeys.get(submission.key);
     if (endedIn !== undefined && isBefore(execution, toldSetAt.get(`${agent} ${endedIn}`)))
       say('I9', 'of a key that its signer set has ended');
-    const wall = parts.agentWall(agent);
+    // What the launcher has is not looked at again by a clock that was set meanwhile: some moments, against days.
+    const wall = parts.hasAgentJumped(agent, now() - HANDED_AHEAD_MS) ? 0 : parts.agentWall(agent);
     if (wall - parts.newestWord() > parts.freshnessSeconds * 1000 + 1000)
       say('I9', 'long after the last word of anybody who may change the signer set');
     if (wall > order.notAfter + 1000) say('I9', 'after the end of the order');
@@ -496,7 +501,8 @@ export function openRecorder(parts: RecorderParts): Recorder {
     for (const other of before) {
       if (other.to !== null || other.agent === agent) continue;
       counts.overlaps += 1;
-      if (!parts.mayOverlap(other.agent, other.from))
+      // Who is banned may not have heard of it.
+      if (!parts.mayOverlap(other.agent, other.from) && known?.banAskedAt == null)
         say('I4', `while attempt ${other.attempt} ran on ${other.agent}`);
     }
   }

@@ -105,6 +105,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
   const known = new Map<string, KnownAgent>();
   /** When the clock of the server was set last. */
   let jumpedAt = -Infinity;
+  const agentJumpedAt = new Map<string, number>();
   const excuses: { readonly at: number; readonly whom: string }[] = [];
   const serverHost = makeHost('server');
 
@@ -226,6 +227,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
       known.get(agent)?.banAskedAt != null ||
       excuses.some((excuse) => excuse.at >= since && excuse.whom === agent),
     hasServerJumped: (since) => jumpedAt >= since,
+    hasAgentJumped: (agent, since) => (agentJumpedAt.get(agent) ?? -Infinity) >= since,
     isServerOwned: plan.isServerOwned,
     onFault,
   });
@@ -482,6 +484,7 @@ export async function simulateSeed(seed: number, ground: Ground): Promise<SeedRe
     often(rates.jumpAgent, () => {
       const { host } = anyMachine();
       host.ahead = Math.round(jump());
+      agentJumpedAt.set(host.name, timeline.now);
       inject('clock jumped', `${host.name} by ${host.ahead}`);
     });
     often(rates.jumpServer, () => {

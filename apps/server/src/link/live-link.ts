@@ -235,7 +235,7 @@ export function openLiveLink(
       leaseSeconds: parts.leaseSeconds,
       set: newest,
     });
-    if (message.set.version !== newest.version) send({ is: 'set', set: newest });
+    if (message.set.digest !== newest.digest) send({ is: 'set', set: newest });
     const freshness = cluster.freshness();
     if (freshness) send({ is: 'freshness', envelope: freshness });
     // Before it gets work: what was withdrawn while it was away.
@@ -338,7 +338,9 @@ export function openLiveLink(
       case 'description':
         return watch(message.is, describe(message.description).then(dispatch.serve));
       case 'set':
-        if (message.set.version < cluster.newest().version) send({ is: 'set', set: cluster.newest() });
+        // One of the same version is of another branch: both are told of, and each keeps what it holds.
+        if (message.set.digest !== cluster.newest().digest && message.set.version <= cluster.newest().version)
+          send({ is: 'set', set: cluster.newest() });
         return;
       case 'pong':
         return;
