@@ -153,6 +153,16 @@ describe('where two persons are needed', () => {
       code('set.signatures_short'),
     );
   });
+  test('a key that has ended is not brought back by another one of the same person', () => {
+    const second = somebody('second');
+    const sets = follow(two, [ana, bob], addKey(bob.id, keyOf(second.signer, 'phone')));
+    const ended = follow(sets, [bob], endOwnKey(bob.id, bob.signer.key, retired));
+    const back = { ...bob, signer: second.signer };
+    assert.throws(
+      () => follow(ended, [back], (content) => ({ ...content, persons: sets.current.persons })),
+      code('set.signatures_short'),
+    );
+  });
   test('whoever may not change the set ends a key of theirs all the same', () => {
     const sets = follow(world.sets, [ana], add(bob));
     assert.equal(
@@ -253,6 +263,16 @@ describe('two sets of one version', () => {
     // And not back again.
     assert.equal(meetSet(joined.sets, theirs).is, 'known');
   });
+  test('whoever holds more than the branch that has won goes over when that is longer, and not before', () => {
+    const settling = change(meetSet(held, theirs).sets, [ana], setFreshness(60));
+    const longer = follow(followSet(both, theirs), [bob], setFreshness(61));
+    const seen = meetSet(meetSet(longer, mine).sets, settling);
+    assert.equal(seen.is, 'rival');
+    assert.equal(seen.sets.newest.digest, longer.newest.digest);
+    const won = followSet(meetSet(held, theirs).sets, settling);
+    const next = change(won, [ana], setFreshness(62));
+    assert.equal(meetSet(seen.sets, next).sets.current.freshnessSeconds, 62);
+  });
   test('without the word of enough of those who could change the last common set, it settles nothing', () => {
     const one = change(two, [ana, bob], setChangers([ana.id], 1));
     const another = change(two, [ana, bob], setChangers([bob.id], 1), add(carl));
@@ -331,6 +351,16 @@ describe('the recovery key', () => {
         .newest.set.version,
       8,
     );
+  });
+  test('settles what lies beside the line, whoever signed that, and nothing of a later version', () => {
+    const rival = change(kept, [ana], add(carl));
+    const seen = meetSet(thief, rival).sets;
+    assert.equal(seen.rivals.length, 1);
+    assert.deepEqual(meetSet(seen, rescue(seen)).sets.rivals, []);
+    const rescued = followSet(kept, rescue(kept));
+    const later = change(rescued, [newAna], setFreshness(60));
+    const other = change(rescued, [newAna], setFreshness(61));
+    assert.equal(meetSet(followSet(rescued, later), other).sets.rivals.length, 1);
   });
   test('is not struck out by whoever steals a changer’s key', () => {
     assert.throws(() => follow(kept, [bob], setRecovery(null)), code('set.recovery_unsigned'));
