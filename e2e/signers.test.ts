@@ -210,6 +210,7 @@ describe('who may order', { timeout: 240_000 }, () => {
     const words = await writ('signer', 'recovery', '-q');
     assert.equal(words.split(' ').length, 24);
     await refused('usage.argument', ['signer', 'recovery']);
+    await refused('usage.argument', ['signer', 'recover', 'abandon', '--yes']);
     await refused('signer.words_wrong', ['signer', 'recovery', '-'], words.replace(/^\w+/, 'zoo'));
     const stolen = cluster.key.signer;
     // A thief with ana's key makes himself the only one who changes the set.

@@ -71,7 +71,13 @@ export function describeChange(set: SignerSet, before: SignerSet | undefined): s
       ? [`${set.threshold} of ${set.changers.map(nameOf).join(', ')} change it`]
       : []),
     ...(set.recovery !== before.recovery
-      ? [set.recovery === null ? 'no recovery key' : 'another recovery key']
+      ? [
+          set.recovery === null
+            ? 'no recovery key'
+            : before.recovery === null
+              ? 'a recovery key'
+              : 'another recovery key',
+        ]
       : []),
     ...isNew(set.agentsRemoved, before.agentsRemoved).map(({ identity, is }) => `agent ${identity} is ${is}`),
     ...isNew(set.invitesRevoked, before.invitesRevoked).map((digest) => `invite ${digest} is revoked`),

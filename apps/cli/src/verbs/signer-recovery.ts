@@ -39,9 +39,7 @@ export async function signerRecovery(call: Call): Promise<number> {
     );
   // Its entry changes only with its own signature, or a thief would strike it out first.
   const old =
-    before === null
-      ? []
-      : [readPaper(await readWords(call, 'The 24 words of the present recovery key'), before)];
+    before === null ? [] : [readPaper(await readWords(call, 'The present recovery key (24 words)'), before)];
   const seed = newSeed(surroundings.random);
   const made = isRemoved ? null : signerFromSeed(seed);
   const sets = await changeSigners(session, surroundings, {
@@ -77,7 +75,7 @@ export async function signerRecover(call: Call): Promise<number> {
       'The signer set lists no recovery key.',
       'Without one, the owner of each machine joins it to a new cluster: writ up, writ invite, writ join.',
     );
-  const paper = readPaper(await readWords(call, 'The 24 words of the recovery key'), recovery);
+  const paper = readPaper(await readWords(call, 'The recovery key (24 words)'), recovery);
   const person = findWhom(session.sets, textOption(options, 'person'));
   const after = readAfter(session.sets, textOption(options, 'after'));
   const gone = [...persons, ...after.set.persons].filter(
@@ -127,6 +125,12 @@ export async function signerRecover(call: Call): Promise<number> {
 
 async function readWords({ args, options, surroundings }: Call, question: string): Promise<string> {
   if (args[0] === '-') return await readStdin(surroundings, 4096);
+  if (args.length > 0)
+    throw new CliError(
+      'usage.argument',
+      'The words are never an argument: whoever looks at the processes of this machine would see them.',
+      'Type them when asked, or give them on stdin: -',
+    );
   return await askText(
     surroundings,
     options,

@@ -36,7 +36,7 @@ export async function signerList({ options, output, surroundings }: Call): Promi
     ]),
   });
   output.note(
-    `Version ${sets.newest.set.version}; ${current.threshold} of ${current.changers.length} change it.`,
+    `Version ${sets.newest.set.version}; it takes ${current.threshold} of ${current.changers.length} to change it.`,
   );
   if (current.recovery === null)
     output.note(
