@@ -24,7 +24,7 @@ import {
 } from './change-set.ts';
 import type { KeyEnd, SetChange } from './change-set.ts';
 import { allSets, followSet, gatherSets, meetSet, walkSets } from './follow-sets.ts';
-import { findRemoval } from './held-sets.ts';
+import { anySetAt, findRemoval, heldSetAt, setRef } from './held-sets.ts';
 import type { HeldSets } from './held-sets.ts';
 import { ALL_GRANTS } from './make-set.ts';
 
@@ -260,6 +260,11 @@ describe('two sets of one version', () => {
     assert.equal(joined.sets.newest.digest, healed.newest.digest);
     assert.deepEqual(joined.sets.rivals, []);
     assert.deepEqual(walkSets(allSets(joined.sets), both.cluster), joined.sets);
+    // What was decided under the one that has lost can still be judged; what is ordered from now on names the other.
+    const lost = setRef(other.newest);
+    assert.equal(anySetAt(joined.sets, lost).digest, lost.digest);
+    assert.throws(() => heldSetAt(joined.sets, lost), code('order.set_fork'));
+    assert.throws(() => anySetAt(joined.sets, { ...lost, digest: both.cluster }), code('order.set_fork'));
     // And not back again.
     assert.equal(meetSet(joined.sets, theirs).is, 'known');
   });
