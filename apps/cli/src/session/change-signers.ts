@@ -23,6 +23,8 @@ export interface ChangeWish {
   readonly mayHaveRivals?: boolean;
   /** A key of one's own is ended: that needs no right. */
   readonly isOwnEnd?: boolean;
+  /** Before it can count anywhere. */
+  readonly beforeSent?: (next: HeldSets) => void;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface ChangeWish {
 export async function changeSigners(
   session: Session,
   { now }: Surroundings,
-  { changes, also = [], mayHaveRivals = false, isOwnEnd = false }: ChangeWish,
+  { changes, also = [], mayHaveRivals = false, isOwnEnd = false, beforeSent }: ChangeWish,
 ): Promise<HeldSets> {
   await catchUp(session);
   const [rival] = session.sets.rivals;
@@ -53,10 +55,9 @@ export async function changeSigners(
         .map(({ name }) => name)
         .join(' or ')}.`,
     );
-  return await giveSet(
-    session,
-    signSet(nextSet(session.sets, now(), ...changes), [signer, ...also]).envelope,
-  );
+  const { envelope } = signSet(nextSet(session.sets, now(), ...changes), [signer, ...also]);
+  beforeSent?.(followSet(session.sets, envelope));
+  return await giveSet(session, envelope);
 }
 
 /** Judged here first, kept, sent, and pinned when the server has it. */
@@ -67,9 +68,7 @@ export async function giveSet(session: Session, envelope: Envelope): Promise<Hel
   try {
     await session.client.changeSet(await missingThere(session, next));
   } catch (error) {
-    // It was not taken, and never will be.
-    if (error instanceof ClientError && /^(set\.refused|conflict\.)/.test(error.code))
-      await session.people.writeSigned(cluster, null);
+    if (isNever(error)) await session.people.writeSigned(cluster, null);
     throw error;
   }
   await session.keep(next);
@@ -86,11 +85,14 @@ async function catchUp(session: Session): Promise<void> {
     await giveSet(session, signed);
   } catch (error) {
     // It has been taken, or another one was first.
-    if (!(error instanceof TrustError || error instanceof ClientError)) throw error;
-    if (error instanceof ClientError && !/^(set\.refused|conflict\.)/.test(error.code)) throw error;
+    if (!(error instanceof TrustError) && !isNever(error)) throw error;
     await session.people.writeSigned(session.context.cluster, null);
   }
 }
+
+/** It was not taken, and never will be. */
+export const isNever = (error: unknown): boolean =>
+  error instanceof ClientError && /^(set\.refused|conflict\.)/.test(error.code);
 
 /** A server on another branch needs all of this one. */
 async function missingThere({ client }: Session, next: HeldSets): Promise<Envelope[]> {

@@ -1,6 +1,7 @@
 import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import {
+  followSet,
   type KeyEnd,
   newSeed,
   nextRecoverySet,
@@ -19,7 +20,7 @@ import { EXIT } from '../exit-codes.ts';
 import { askText, confirm, readStdin } from '../read/ask.ts';
 import { readKept } from '../read/read-kept.ts';
 import { isGiven, textOption } from '../read/read-options.ts';
-import { changeSigners, giveSet } from '../session/change-signers.ts';
+import { changeSigners, giveSet, isNever } from '../session/change-signers.ts';
 import { keepAgents, sayLost } from '../session/kept-agents.ts';
 import { openSession } from '../session/open-session.ts';
 import { nameOf } from '../up/name-of.ts';
@@ -42,17 +43,19 @@ export async function signerRecovery(call: Call): Promise<number> {
     before === null ? [] : [readPaper(await readWords(call, 'The present recovery key (24 words)'), before)];
   const seed = newSeed(surroundings.random);
   const made = isRemoved ? null : signerFromSeed(seed);
-  const sets = await changeSigners(session, surroundings, {
+  const words = made ? entropyToMnemonic(seed, wordlist) : null;
+  await changeSigners(session, surroundings, {
     changes: [setRecovery(made?.key ?? null)],
     also: old,
-  });
-  const words = made ? entropyToMnemonic(seed, wordlist) : null;
-  output.answer({
-    value: { recovery: made?.key ?? null, words, version: sets.newest.set.version },
-    ids: words === null ? [] : [words],
-    head: ['recovery'],
-    rows: [[words ?? 'none']],
-    text: words === null ? 'There is no recovery key any more.' : numbered(words),
+    // Before: a key that the set lists and of which nobody has the words could never be replaced.
+    beforeSent: (next) =>
+      output.answer({
+        value: { recovery: made?.key ?? null, words, version: next.newest.set.version },
+        ids: words === null ? [] : [words],
+        head: ['recovery'],
+        rows: [[words ?? 'none']],
+        text: words === null ? 'There is no recovery key any more.' : numbered(words),
+      }),
   });
   if (words !== null)
     output.note(
@@ -101,11 +104,16 @@ export async function signerRecover(call: Call): Promise<number> {
   } as const;
   const end: KeyEnd = { is: 'compromised', since, kept, running: 'finish' };
   const next = nextRecoverySet(session.sets, since, after, replaceChangers(person.id, entry, end));
-  // The key is on the disk before anything counts that was signed for it, and the one before is not lost if nothing comes of it.
+  const { envelope } = signSet(next, [paper]);
+  followSet(session.sets, envelope);
+  // The key is on the disk before anything counts that was signed for it.
   const aside = await session.people.setKeyAside(person.id, since);
   if (aside !== undefined) output.note(`The key that was here is now ${aside}`);
   await session.people.writeKey({ person: person.id, name: keyName, seed });
-  const sets = await giveSet(session, signSet(next, [paper]).envelope);
+  const sets = await giveSet(session, envelope).catch(async (error: unknown) => {
+    if (aside !== undefined && isNever(error)) await session.people.putKeyBack(person.id, aside);
+    throw error;
+  });
   const { contexts, ...rest } = await session.people.readContexts();
   await session.people.writeContexts({
     ...rest,

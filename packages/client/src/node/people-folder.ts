@@ -116,6 +116,11 @@ export class PeopleFolder {
     return aside;
   }
 
+  /** Undoes {@link PeopleFolder.setKeyAside}. */
+  async putKeyBack(person: string, aside: string): Promise<void> {
+    await rename(aside, path.join(this.folder, 'keys', `${person}.json`));
+  }
+
   /** A person's key. @throws ClientError `key.missing`, `key.malformed`, `file.mode` */
   async readKey(person: string): Promise<PersonKey> {
     const kept = await this.#read(`keys/${person}.json`, anything, 'key.malformed');
