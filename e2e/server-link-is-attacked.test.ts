@@ -646,7 +646,7 @@ describe('a hostile agent', { timeout: 120_000 }, () => {
       agentsRemoved: [{ identity: removed.identity.key, is: 'retired' as const, since: Date.now() }],
     };
     const set = seal(PAYLOAD_TYPES.signerSet, next, [server.person.signer]).envelope;
-    const changed = await server.call('POST', '/api/v1/sets', { body: { set } });
+    const changed = await server.call('POST', '/api/v1/sets', { body: { sets: [set] } });
     assert.equal(changed.status, 200, changed.bytes.toString());
     assert.equal((await removed.next('close', 2_000)).code, 'certificate.banned');
     await assert.rejects(reachRoute(server, removed.own));

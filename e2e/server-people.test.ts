@@ -695,7 +695,7 @@ describe('the API of people', { timeout: 120_000 }, () => {
       const foreign = other.sets.newest.envelope;
       const refused = await server.call('POST', '/api/v1/setup', { body: { set: foreign } });
       assert.deepEqual([refused.status, refused.body.errors[0].detail], [422, 'set.authority_missing']);
-      const change = await server.call('POST', '/api/v1/sets', { body: { set: foreign } });
+      const change = await server.call('POST', '/api/v1/sets', { body: { sets: [foreign] } });
       assert.deepEqual([change.status, change.body.code], [422, 'set.refused']);
     } finally {
       await other.close();
